@@ -1,0 +1,101 @@
+/**
+ * Whether a configuration makes sense as a whole: every reference resolves, names are unique, no threshold is impossible.
+ * Shape and bounds are schema/config.ts's business; this runs when a configuration is published and when one is loaded.
+ */
+import type { Config, ModelSpec } from '../schema/config.ts';
+
+export type ConfigProblem = {
+  /** Path of the field, such as `routes[0].policy.steps[1].variant`. */
+  readonly path: string;
+  readonly message: string;
+};
+
+export function checkConfig(config: Config): readonly ConfigProblem[] {
+  const models = new Map(config.models.map((model) => [model.name, model]));
+  return [
+    ...duplicates(config.models, (model) => model.name, 'models', 'name'),
+    ...duplicates(config.targets, (target) => target.id, 'targets', 'id'),
+    ...duplicates(config.routes, (route) => route.name, 'routes', 'name'),
+    ...duplicates(config.routes, (route) => route.model, 'routes', 'model'),
+    ...duplicates(config.api_keys, (key) => key.sha256, 'api_keys', 'sha256'),
+    ...config.models.flatMap(checkModel),
+    ...checkTargets(config, models),
+    ...checkRoutes(config, models),
+    ...checkEveryModelHasARoute(config),
+  ];
+}
+
+function duplicates<T>(items: readonly T[], keyOf: (item: T) => string, list: string, field: string): ConfigProblem[] {
+  const seen = new Set<string>();
+  return items.flatMap((item, index) => {
+    const key = keyOf(item);
+    if (!seen.has(key)) {
+      seen.add(key);
+      return [];
+    }
+    return [{ path: `${list}[${index}].${field}`, message: `is used twice: ${key}` }];
+  });
+}
+
+function checkModel(model: ModelSpec, index: number): ConfigProblem[] {
+  const problems = duplicates(model.variants, (variant) => variant.name, `models[${index}].variants`, 'name');
+  if (!hasVariant(model, model.reference_variant)) {
+    problems.push({
+      path: `models[${index}].reference_variant`,
+      message: `names no variant of ${model.name}: ${model.reference_variant}`,
+    });
+  }
+  if (model.out_of_scope_label !== null && !model.labels.includes(model.out_of_scope_label)) {
+    problems.push({ path: `models[${index}].out_of_scope_label`, message: 'is not one of the labels' });
+  }
+  return problems;
+}
+
+function checkTargets(config: Config, models: ReadonlyMap<string, ModelSpec>): ConfigProblem[] {
+  return config.targets.flatMap((target, targetIndex) =>
+    target.serves.flatMap((served, servedIndex) => {
+      const path = `targets[${targetIndex}].serves[${servedIndex}]`;
+      const problems: ConfigProblem[] = [];
+      const model = models.get(served.model);
+      if (model === undefined) problems.push({ path: `${path}.model`, message: `names no model: ${served.model}` });
+      else if (!hasVariant(model, served.variant)) {
+        problems.push({ path: `${path}.variant`, message: `names no variant of ${model.name}: ${served.variant}` });
+      }
+      if (served.latency_prior.p50_ms > served.latency_prior.p95_ms) {
+        problems.push({ path: `${path}.latency_prior`, message: 'has a p50_ms above its p95_ms' });
+      }
+      return problems;
+    }),
+  );
+}
+
+function checkRoutes(config: Config, models: ReadonlyMap<string, ModelSpec>): ConfigProblem[] {
+  return config.routes.flatMap((route, index) => {
+    const model = models.get(route.model);
+    if (model === undefined) return [{ path: `routes[${index}].model`, message: `names no model: ${route.model}` }];
+    if (route.policy.kind !== 'cascade') return [];
+    return route.policy.steps.flatMap((step, stepIndex) =>
+      hasVariant(model, step.variant)
+        ? []
+        : [
+            {
+              path: `routes[${index}].policy.steps[${stepIndex}].variant`,
+              message: `names no variant of ${model.name}: ${step.variant}`,
+            },
+          ],
+    );
+  });
+}
+
+function checkEveryModelHasARoute(config: Config): ConfigProblem[] {
+  const routed = new Set(config.routes.map((route) => route.model));
+  return config.models.flatMap((model, index) =>
+    routed.has(model.name)
+      ? []
+      : [{ path: `models[${index}].name`, message: `no route serves the model ${model.name}` }],
+  );
+}
+
+function hasVariant(model: ModelSpec, name: string): boolean {
+  return model.variants.some((variant) => variant.name === name);
+}

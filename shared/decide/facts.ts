@@ -1,0 +1,42 @@
+/**
+ * Everything a decision may depend on, as plain data. Owns types only; nothing here reads a clock or the network.
+ */
+import type { Requirements } from '../schema/infer-request.ts';
+import type { BreakerPolicy, GatewayPrice, ModelSpec, RouteSpec, TargetSpec } from '../schema/config.ts';
+import type { BreakerState } from '../resilience/breaker.ts';
+
+/** Observed latency of one (target, variant), gateway side, in milliseconds. */
+export type LatencyEstimate = {
+  /** Observations behind it, decayed; 0 means prior only. */
+  readonly count: number;
+  readonly p50Ms: number;
+  readonly p95Ms: number;
+  readonly p99Ms: number;
+};
+
+export type TargetState = {
+  readonly spec: TargetSpec;
+  readonly breaker: BreakerState;
+  /** Attempts this isolate has running there. */
+  readonly inFlight: number;
+  /** Keyed by `model/variant`; absent where nothing has been observed. */
+  readonly latency: Readonly<Record<string, LatencyEstimate>>;
+  /** Why this isolate cannot reach it at all (no credentials, no endpoint), or undefined. */
+  readonly unreachable: string | undefined;
+};
+
+export type Facts = {
+  readonly nowMs: number;
+  readonly deadlineAtMs: number;
+  /** 0 <= random < 1, drawn once per request by the caller. */
+  readonly random: number;
+  readonly requirements: Requirements;
+  readonly itemCount: number;
+  /** Size of the input as it would be sent upstream. */
+  readonly inputBytes: number;
+  readonly model: ModelSpec;
+  readonly route: RouteSpec;
+  readonly targets: readonly TargetState[];
+  readonly gatewayPrice: GatewayPrice;
+  readonly breakerPolicy: BreakerPolicy;
+};

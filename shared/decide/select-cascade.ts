@@ -1,0 +1,141 @@
+/**
+ * Primary attempts of a cascade: the route's steps in order, each as long as time and money hold out after the ones
+ * before it. Owns where the caller's complexity makes it start and how sure each answer must be.
+ */
+import type { RouteSpec } from '../schema/config.ts';
+import type { Candidate } from './eligible.ts';
+import type { Facts } from './facts.ts';
+import type { MissedRequirement } from './plan-types.ts';
+import { best, bestEffort, byAccuracy, byCost, selectSingle, tooSlow } from './select-single.ts';
+import type { Choice, Selection, SetAside } from './select-single.ts';
+
+export type CascadeSteps = Extract<RouteSpec['policy'], { kind: 'cascade' }>['steps'];
+
+/** What is left for all primary attempts together. */
+type Left = { readonly ms: number; readonly nanos: number };
+
+export function selectCascade(
+  facts: Facts,
+  candidates: readonly Candidate[],
+  steps: CascadeSteps,
+  leftMs: number,
+  leftNanos: number,
+): Selection {
+  const setAside: SetAside[] = [];
+  const pool: Candidate[] = [];
+  for (const candidate of candidates) {
+    if (positionOf(steps, candidate.variant) >= 0) pool.push(candidate);
+    else setAside.push({ candidate, reason: 'not_in_policy', detail: 'no step of the cascade names this variant' });
+  }
+  const selection = selectInPolicy(facts, pool, steps, { ms: leftMs, nanos: leftNanos });
+  return setAside.length === 0 ? selection : { ...selection, setAside: [...setAside, ...selection.setAside] };
+}
+
+function selectInPolicy(facts: Facts, pool: readonly Candidate[], steps: CascadeSteps, left: Left): Selection {
+  const { complexity } = facts.requirements;
+  if (complexity === 'high') return withStepConfidence(selectSingle(facts, pool, byAccuracy, left.ms), facts, steps);
+  const firstStep = complexity === 'medium' ? 1 : 0;
+  const missed: MissedRequirement[] = [];
+  let walked = walk(facts, pool, steps, firstStep, left);
+  if (walked.primary.length === 0 && firstStep > 0) {
+    missed.push('model_complexity');
+    walked = walk(facts, pool, steps, 0, left);
+  }
+  if (walked.primary.length === 0) {
+    const chosen = bestEffort(pool, facts, left.ms);
+    if (chosen === undefined)
+      return { primary: [], setAside: [], missed: [], reason: 'No step of the cascade can answer.' };
+    missed.push('latency_requirement');
+    const setAside = walked.setAside.filter((it) => it.candidate !== chosen);
+    walked = { primary: [{ candidate: chosen, acceptConfidence: stepConfidence(facts, steps, chosen) }], setAside };
+  }
+  if (isBelowMinAccuracy(walked.primary, facts)) missed.push('min_accuracy');
+  return { ...walked, missed, reason: reasonOf(walked.primary, missed) };
+}
+
+type Walked = Pick<Selection, 'primary' | 'setAside'>;
+
+function walk(facts: Facts, pool: readonly Candidate[], steps: CascadeSteps, firstStep: number, left: Left): Walked {
+  const primary: Choice[] = [];
+  const setAside: SetAside[] = [];
+  let { ms, nanos } = left;
+  let isAnyAccepted = false;
+  for (const [position, step] of steps.entries()) {
+    const options = pool.filter((candidate) => candidate.variant === step.variant);
+    if (position < firstStep || isAnyAccepted) {
+      for (const candidate of options) setAside.push(skipped(candidate, facts));
+      continue;
+    }
+    const chosen = best(options, byCost, (candidate) => candidate.neededMs <= ms && candidate.costNanos <= nanos);
+    for (const candidate of options) {
+      if (candidate.neededMs > ms) setAside.push(tooSlow(candidate, ms));
+      else if (candidate.costNanos > nanos) setAside.push(tooDear(candidate, nanos));
+    }
+    if (chosen === undefined) continue;
+    const acceptConfidence = stepConfidence(facts, steps, chosen);
+    primary.push({ candidate: chosen, acceptConfidence });
+    ms -= chosen.p50Ms;
+    nanos -= chosen.costNanos;
+    isAnyAccepted = facts.requirements.complexity === 'low' && acceptConfidence === 0;
+  }
+  return { primary, setAside };
+}
+
+/**
+ * How sure an answer of this variant must be. With `min_accuracy`, calibrated confidence of at least that much makes
+ * each accepted answer right at that rate, however weak the variant is on the whole. The cascade's last step takes any:
+ * there is nothing better to ask.
+ */
+export function stepConfidence(facts: Facts, steps: CascadeSteps, candidate: Candidate): number {
+  const position = positionOf(steps, candidate.variant);
+  const step = steps[position];
+  if (step === undefined || position === steps.length - 1) return 0;
+  const { complexity, minAccuracy = 0 } = facts.requirements;
+  if (complexity === 'low') return candidate.accuracy >= minAccuracy ? 0 : minAccuracy;
+  return Math.max(step.accept_confidence, minAccuracy);
+}
+
+function withStepConfidence(selection: Selection, facts: Facts, steps: CascadeSteps): Selection {
+  const primary = selection.primary.map(({ candidate }) => ({
+    candidate,
+    acceptConfidence: stepConfidence(facts, steps, candidate),
+  }));
+  return { ...selection, primary };
+}
+
+function positionOf(steps: CascadeSteps, variant: string): number {
+  for (let position = 0; position < steps.length; position += 1)
+    if (steps[position]?.variant === variant) return position;
+  return -1;
+}
+
+function skipped(candidate: Candidate, facts: Facts): SetAside {
+  const { complexity } = facts.requirements;
+  const detail =
+    complexity === 'low' ? 'low takes any answer of the step before' : `${complexity} starts above the first step`;
+  return { candidate, reason: 'complexity_skips', detail };
+}
+
+function tooDear(candidate: Candidate, leftNanos: number): SetAside {
+  return {
+    candidate,
+    reason: 'over_budget',
+    detail: `${candidate.costNanos} nano-dollars, ${Math.max(0, leftNanos)} left after the steps before it`,
+  };
+}
+
+function isBelowMinAccuracy(primary: readonly Choice[], facts: Facts): boolean {
+  const { minAccuracy } = facts.requirements;
+  if (minAccuracy === undefined) return false;
+  for (const { candidate } of primary) if (candidate.accuracy >= minAccuracy) return false;
+  return true;
+}
+
+function reasonOf(primary: readonly Choice[], missed: readonly MissedRequirement[]): string {
+  const [first, second] = primary;
+  if (first === undefined) return 'No step of the cascade can answer.';
+  const place = `${first.candidate.variant} at ${first.candidate.spec.id}`;
+  if (missed.includes('latency_requirement')) return `Best effort: ${place}; no step is likely to be in time.`;
+  if (second === undefined) return `${place} answers; no further step fits the requirements.`;
+  return `${place} answers first; below confidence ${first.acceptConfidence} it escalates to ${second.candidate.variant} at ${second.candidate.spec.id}.`;
+}

@@ -1,0 +1,34 @@
+/**
+ * Names that handlers, the worker and the CDK app must agree on: table keys, environment keys, metric names.
+ * Owns no behaviour beyond building a key.
+ */
+
+export const TABLE_PARTITION_KEY = 'pk';
+export const TABLE_SORT_KEY = 'sk';
+export const TABLE_TTL_ATTRIBUTE = 'expires_at';
+export const CONFIG_POINTER_SORT_KEY = 'CURRENT';
+
+export function configPartition(environment: string): string {
+  return `CFG#${environment}`;
+}
+
+/** Zero-padded so that versions sort as text. */
+export function configVersionSortKey(version: number): string {
+  return `V#${String(version).padStart(10, '0')}`;
+}
+
+/** @param minute whole minutes since the epoch */
+export function metricsPartition(minute: number, shard: number): string {
+  return `M1#${minute}#${shard}`;
+}
+
+/** Deterministic, so that a flush sent twice is stored once. */
+export function metricsSortKey(isolateId: string, sequence: number): string {
+  return `${isolateId}#${sequence}`;
+}
+
+export const REQUEST_ID_HEADER = 'x-request-id';
+/** Milliseconds an upstream may still spend; sent with every attempt. */
+export const DEADLINE_HEADER = 'x-deadline-ms';
+/** Milliseconds the upstream spent computing, as it measured itself. */
+export const COMPUTE_HEADER = 'x-compute-ms';

@@ -1,0 +1,181 @@
+/**
+ * The gateway's configuration: models, targets, routes, prices, keys, limits. One document, one immutable version.
+ * Owns shape and bounds (strict: an unknown key is refused). References between parts are checked in check-config.ts.
+ */
+import * as z from 'zod';
+import { modelInputSpecSchema } from './card.ts';
+import { PRIORITIES } from './infer-request.ts';
+
+const name = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'must be lower-case letters, digits, dot, dash or underscore');
+const ratio = z.number().min(0).max(1);
+const positiveMs = z.number().positive().max(600_000);
+const usd = z.number().nonnegative();
+
+const latencyPriorSchema = z.strictObject({ p50_ms: positiveMs, p95_ms: positiveMs });
+
+const variantSchema = z.strictObject({
+  name,
+  /** Held-out accuracy from the card; orders variants from weakest to best. */
+  accuracy: ratio,
+  size_bytes: z.number().int().positive(),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  format: z.string(),
+});
+
+const modelSchema = z.strictObject({
+  name,
+  version: z.string().min(1).max(64),
+  task: z.enum(['text_classification', 'image_classification']),
+  description: z.string(),
+  labels: z.array(z.string()).min(2),
+  out_of_scope_label: z.string().nullable(),
+  input: modelInputSpecSchema,
+  /** The variant whose answer counts as the large model's. */
+  reference_variant: name,
+  variants: z.array(variantSchema).min(1),
+});
+
+/** How a target bills. Every figure is US dollars; see shared/measure/pricing.ts for the formulas. */
+const priceSchema = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('edge_cpu'),
+    usd_per_million_cpu_ms: usd,
+    /** Measured by the benchmark: an isolate's clock stands still while it computes. */
+    cpu_ms_per_item: z.number().nonnegative(),
+  }),
+  z.strictObject({
+    kind: z.literal('lambda'),
+    usd_per_gb_second: usd,
+    usd_per_million_requests: usd,
+    memory_mb: z.number().int().positive(),
+  }),
+  z.strictObject({
+    kind: z.literal('instance'),
+    usd_per_hour: usd,
+    /** Requests one instance works on at once. */
+    concurrency: z.number().positive(),
+    /** Mean over provisioned capacity: idle time is paid for too. */
+    utilization_ratio: z.number().gt(0).max(1),
+  }),
+  z.strictObject({
+    kind: z.literal('serverless'),
+    usd_per_second: usd,
+    usd_per_million_requests: usd,
+  }),
+  z.strictObject({ kind: z.literal('flat'), usd_per_request: usd }),
+]);
+
+const endpointSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('edge') }),
+  /** null: not deployed yet; the target is listed, and refused as unreachable with that reason. */
+  z.strictObject({ kind: z.literal('lambda'), function_url: z.url().nullable() }),
+  z.strictObject({
+    kind: z.literal('sagemaker'),
+    endpoint_name: z.string().min(1).max(63).nullable(),
+    /** Only for a stand-in or a private endpoint; otherwise derived from the region. */
+    base_url: z.url().nullable(),
+  }),
+]);
+
+const servesSchema = z.strictObject({ model: name, variant: name, latency_prior: latencyPriorSchema });
+
+const targetSchema = z.strictObject({
+  id: name,
+  region: z.string().min(1).max(32),
+  enabled: z.boolean(),
+  endpoint: endpointSchema,
+  serves: z.array(servesSchema).min(1),
+  price: priceSchema,
+  /** Upper bound of one attempt, whatever the deadline. */
+  timeout_ms: positiveMs,
+  max_batch: z.number().int().positive(),
+  max_payload_bytes: z.number().int().positive(),
+  max_concurrency: z.number().int().positive(),
+});
+
+const cascadeStepSchema = z.strictObject({
+  variant: name,
+  /** An answer below it is escalated. */
+  accept_confidence: ratio,
+});
+
+const policySchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('cascade'), steps: z.array(cascadeStepSchema).min(1) }),
+  z.strictObject({ kind: z.literal('cheapest') }),
+  z.strictObject({ kind: z.literal('fastest') }),
+  z.strictObject({ kind: z.literal('most_accurate') }),
+]);
+
+const routeSchema = z.strictObject({
+  name,
+  model: name,
+  policy: policySchema,
+  /** Where the caller gives no latency requirement. */
+  default_deadline_ms: positiveMs,
+  /** Share of attempts that must fit a deadline for a plan to count as meeting it. */
+  deadline_probability: ratio,
+  cache: z.strictObject({
+    ttl_ms: z.number().nonnegative(),
+    /** After the ttl, how long an answer may still stand in when everything fails. 0 turns it off. */
+    stale_if_error_ms: z.number().nonnegative(),
+  }),
+});
+
+const breakerSchema = z.strictObject({
+  failure_ratio: z.number().gt(0).max(1),
+  minimum_calls: z.number().int().positive(),
+  window_ms: positiveMs,
+  open_ms: positiveMs,
+  max_open_ms: positiveMs,
+});
+
+const apiKeySchema = z.strictObject({
+  id: name,
+  /** SHA-256 of the key, hex. The key itself is stored nowhere. */
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  tenant: name,
+  scopes: z.array(z.enum(['infer', 'read'])).min(1),
+  enabled: z.boolean(),
+});
+
+const limitsSchema = z.strictObject({
+  max_body_bytes: z.number().int().positive(),
+  max_batch: z.number().int().positive(),
+  /** Requests one isolate works on at once; above a priority's share of it a request is shed. */
+  max_in_flight: z.number().int().positive(),
+  /** Share of max_in_flight open to each priority. */
+  shed_above: z.record(z.enum(PRIORITIES), ratio),
+});
+
+export const configSchema = z.strictObject({
+  schema: z.literal(1),
+  /** Shown by /readyz; what an operator calls this configuration. */
+  description: z.string(),
+  models: z.array(modelSchema),
+  targets: z.array(targetSchema),
+  routes: z.array(routeSchema),
+  /** What the gateway itself costs per request, wherever the answer came from. */
+  gateway_price: z.strictObject({
+    usd_per_million_requests: usd,
+    usd_per_million_cpu_ms: usd,
+    cpu_ms_per_request: z.number().nonnegative(),
+    as_of: z.iso.date(),
+  }),
+  breaker: breakerSchema,
+  limits: limitsSchema,
+  api_keys: z.array(apiKeySchema),
+});
+
+export type Config = z.infer<typeof configSchema>;
+export type ModelSpec = z.infer<typeof modelSchema>;
+export type VariantSpec = z.infer<typeof variantSchema>;
+export type TargetSpec = z.infer<typeof targetSchema>;
+export type TargetKind = TargetSpec['endpoint']['kind'];
+export type RouteSpec = z.infer<typeof routeSchema>;
+export type PriceSpec = z.infer<typeof priceSchema>;
+export type GatewayPrice = Config['gateway_price'];
+export type BreakerPolicy = z.infer<typeof breakerSchema>;
+export type ApiKeySpec = z.infer<typeof apiKeySchema>;
+export type Limits = z.infer<typeof limitsSchema>;
