@@ -1,0 +1,194 @@
+/**
+ * The app over fakes: a small configuration, scripted targets, a clock that tests move, records and log lines kept.
+ */
+import { createApp } from '../../worker/app.ts';
+import { IsolateState } from '../../worker/isolate-state.ts';
+import { createLogger } from '../../worker/logger.ts';
+import { createAnswerCache, type StoredAnswer } from '../../worker/pipeline/lookup.ts';
+import type { Services } from '../../worker/pipeline/services.ts';
+import type { MetricsStore, SharedCache, Target, TargetCall, TargetResult } from '../../worker/ports.ts';
+import { createLruCache } from '../../worker/store/lru-cache.ts';
+import { emptyMetrics, addRecord } from '../../shared/measure/metrics.ts';
+import type { Config, TargetSpec } from '../../shared/schema/config.ts';
+import type { RequestRecord } from '../../shared/schema/record.ts';
+import { testConfig } from './test-config.ts';
+
+export type Script = (call: TargetCall, signal: AbortSignal) => TargetResult | Promise<TargetResult>;
+
+export type Harness = {
+  readonly app: ReturnType<typeof createApp>;
+  readonly services: Services;
+  readonly records: RequestRecord[];
+  readonly lines: string[];
+  /** What each target does with a call; replace at will. */
+  readonly scripts: Record<string, Script>;
+  readonly calls: { target: string; call: TargetCall }[];
+  readonly shared: Map<string, string>;
+  nowMs: number;
+  config: Config;
+  post(body: unknown, headers?: Record<string, string>): Promise<{ status: number; body: Answer; headers: Headers }>;
+};
+
+/** Only what tests look at. */
+export type Answer = {
+  readonly request_id: string;
+  readonly variant: string;
+  readonly predictions: readonly {
+    label: string;
+    confidence: number;
+    variant: string;
+    target: string;
+    accepted: boolean;
+  }[];
+  readonly target_used: { kind: string; id: string; region: string };
+  readonly cost_usd: number;
+  readonly cache: string;
+  readonly decision: {
+    readonly fallback_chain: readonly {
+      target: string;
+      variant: string;
+      why: string;
+      outcome: string;
+      reason: string | null;
+    }[];
+    readonly missed: readonly string[];
+    readonly reason: string;
+    readonly cloud_only_cost_usd: number;
+    readonly config_version: string;
+    readonly refused?: readonly { target: string; variant: string; reason: string }[];
+    readonly planned?: readonly { target: string; variant: string; role: string; accept_confidence: number }[];
+  };
+  readonly error: { code: string; message: string; field?: string; request_id: string };
+};
+
+export function answering(confidence: number, label = 'yes'): Script {
+  return (call) => {
+    const count = call.input.kind === 'text' ? call.input.texts.length : call.input.images.length;
+    const prediction = { label, confidence, top: [{ label, confidence }], truncated: false };
+    return { kind: 'answered', predictions: Array.from({ length: count }, () => prediction), computeMs: 2 };
+  };
+}
+
+export function failing(reason: Extract<TargetResult, { kind: 'failed' }>['reason']): Script {
+  return () => ({ kind: 'failed', reason, detail: `scripted ${reason}`, computeMs: 0 });
+}
+
+export function createHarness(
+  overrides: Partial<Pick<Services, 'access' | 'metricsStore'>> & { config?: Config } = {},
+): Harness {
+  const records: RequestRecord[] = [];
+  const lines: string[] = [];
+  const calls: Harness['calls'] = [];
+  const shared = new Map<string, string>();
+  const scripts: Record<string, Script> = {
+    edge: answering(0.99),
+    lambda: answering(0.99),
+    sagemaker: answering(0.99),
+  };
+  const state = { nowMs: 1_700_000_000_000, config: overrides.config ?? testConfig() };
+  const clock = { now: () => state.nowMs };
+  const logger = createLogger(clock, 'debug', (line) => lines.push(line));
+  const counted = emptyMetrics();
+  const sharedCache: SharedCache = {
+    get: async (key) => shared.get(key),
+    put: async (key, value) => {
+      shared.set(key, value);
+    },
+  };
+
+  function target(spec: TargetSpec): Target {
+    return {
+      spec,
+      unreachable: undefined,
+      async infer(call, signal) {
+        calls.push({ target: spec.id, call });
+        return (
+          (await scripts[spec.id]?.(call, signal)) ?? {
+            kind: 'failed',
+            reason: 'connect_failed',
+            detail: 'no script',
+            computeMs: 0,
+          }
+        );
+      },
+      check: () => Promise.resolve({ ok: true, detail: 'scripted' }),
+    };
+  }
+
+  const inForce = () => ({
+    config: state.config,
+    version: '7',
+    source: 'dynamodb' as const,
+    inForceSinceMs: 1_699_999_999_000,
+  });
+  const made = new WeakMap<Config, ReadonlyMap<string, Target>>();
+  const services: Services = {
+    clock,
+    random: () => 0.5,
+    newRequestId: () => 'generated-id',
+    logger,
+    config: {
+      current: inForce,
+      ready: async () => inForce(),
+      refresh: async () => undefined,
+      status: () => ({ ...inForce(), lastCheckedMs: state.nowMs, lastError: null }),
+    },
+    access: overrides.access ?? { deploymentKeySha256: undefined, waitForStoredConfig: false },
+    state: new IsolateState(),
+    targetsOf: (config) => {
+      const targets = made.get(config) ?? new Map(config.targets.map((spec) => [spec.id, target(spec)]));
+      made.set(config, targets);
+      return targets;
+    },
+    cache: createAnswerCache(createLruCache<StoredAnswer>(1_000_000), sharedCache, clock),
+    sink: {
+      add: (record) => {
+        records.push(record);
+        addRecord(counted, record);
+      },
+      pending: () => counted,
+      flush: async () => undefined,
+      flushWhenOver: () => undefined,
+    },
+    metricsStore: overrides.metricsStore satisfies MetricsStore | undefined,
+  };
+  const app = createApp(services);
+  const context = { waitUntil: () => undefined, passThroughOnException: () => undefined, props: {} };
+  return {
+    app,
+    services,
+    records,
+    lines,
+    scripts,
+    calls,
+    shared,
+    get nowMs() {
+      return state.nowMs;
+    },
+    set nowMs(value) {
+      state.nowMs = value;
+    },
+    get config() {
+      return state.config;
+    },
+    set config(value) {
+      state.config = value;
+    },
+    async post(body, headers = {}) {
+      const response = await app.request(
+        '/v1/infer',
+        {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', ...headers },
+          body:
+            typeof body === 'string' || body instanceof Uint8Array
+              ? new Blob([body as BlobPart])
+              : JSON.stringify(body),
+        },
+        undefined,
+        context,
+      );
+      return { status: response.status, body: (await response.json()) as Answer, headers: response.headers };
+    },
+  };
+}

@@ -1,0 +1,73 @@
+/**
+ * HTTP endpoints over the services given. Owns routing and what all endpoints share: the request id, the form of errors.
+ */
+import { Hono, type Context } from 'hono';
+import { asGatewayError, GatewayError } from '../shared/errors.ts';
+import { REQUEST_ID_HEADER } from '../shared/names.ts';
+import type { Config } from '../shared/schema/config.ts';
+import { errorResponse } from './http/error-response.ts';
+import { infer } from './http/infer.ts';
+import { metrics } from './http/metrics.ts';
+import { describeModel, listModels } from './http/models.ts';
+import { readiness } from './http/ready.ts';
+import { apiKeyFrom, identify } from './pipeline/identify.ts';
+import type { Services } from './pipeline/services.ts';
+
+type AppEnv = { Variables: { requestId: string } };
+
+const ACCEPTABLE_REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
+
+export function createApp(services: Services): Hono<AppEnv> {
+  const app = new Hono<AppEnv>();
+
+  app.use(async (context, next) => {
+    const sent = context.req.raw.headers.get(REQUEST_ID_HEADER);
+    const requestId = sent !== null && ACCEPTABLE_REQUEST_ID.test(sent) ? sent : services.newRequestId();
+    context.set('requestId', requestId);
+    await next();
+    if (!context.res.headers.has(REQUEST_ID_HEADER)) context.header(REQUEST_ID_HEADER, requestId);
+  });
+
+  app.post('/v1/infer', (context) =>
+    infer(context.req.raw, context.get('requestId'), (work) => context.executionCtx.waitUntil(work), services),
+  );
+
+  app.get('/v1/models', async (context) => {
+    return context.json(listModels(await mayRead(context, services)));
+  });
+  app.get('/v1/models/:name', async (context) => {
+    return context.json(describeModel(context.req.param('name'), await mayRead(context, services)));
+  });
+  app.get('/v1/metrics', async (context) => {
+    await mayRead(context, services);
+    return metrics(context.req.raw, services);
+  });
+
+  app.get('/healthz', (context) => context.json({ status: 'alive' }));
+  app.get('/readyz', async (context) => {
+    const { ready, body } = await readiness(services);
+    return context.json(body, ready ? 200 : 503);
+  });
+
+  app.all('/v1/infer', () => {
+    throw new GatewayError('method_not_allowed', 'Use POST.');
+  });
+  app.notFound((context) =>
+    errorResponse(new GatewayError('not_found', `There is nothing at ${context.req.path}.`), context.get('requestId')),
+  );
+  app.onError((error, context) => {
+    const known = asGatewayError(error);
+    if (known.code === 'internal') {
+      services.logger.log('error', 'unexpected failure', context.get('requestId'), { detail: known.detail });
+    }
+    return errorResponse(known, context.get('requestId'));
+  });
+  return app;
+}
+
+/** The configuration in force, for a caller who may read it. */
+async function mayRead(context: Context, services: Services): Promise<Config> {
+  const inForce = await services.config.ready((work) => context.executionCtx.waitUntil(work));
+  await identify(apiKeyFrom(context.req.raw.headers), 'read', inForce, services.access);
+  return inForce.config;
+}

@@ -1,0 +1,45 @@
+// Owns the layout of one model's memory: constants first, then scratch. Nothing is allocated after the fill.
+
+import { ModelFormatError } from './errors.ts';
+
+const ALIGNMENT = 64;
+/** The start is left free, so that offset 0 can mean "none". */
+const FIRST_OFFSET = 1024;
+/** A worker's isolate has 128 MB for everything. */
+const MAX_ARENA_BYTES = 96 * 1024 * 1024;
+
+export class Arena {
+  #sizeBytes = FIRST_OFFSET;
+  readonly #fills: ((memory: ArrayBuffer) => void)[] = [];
+  readonly #placed = new Map<string, number>();
+
+  /** Room for scratch; returns its byte offset. */
+  reserve(sizeBytes: number): number {
+    const offset = this.#sizeBytes;
+    this.#sizeBytes = Math.ceil((offset + sizeBytes) / ALIGNMENT) * ALIGNMENT;
+    if (this.#sizeBytes > MAX_ARENA_BYTES) throw new ModelFormatError('needs more memory than an isolate may give it');
+    return offset;
+  }
+
+  /** Room for constants, written by `fill`; the same key shares one copy. */
+  place(key: string, sizeBytes: number, values: () => Int8Array | Float32Array): number {
+    const known = this.#placed.get(key);
+    if (known !== undefined) return known;
+    const offset = this.reserve(sizeBytes);
+    this.#placed.set(key, offset);
+    this.#fills.push((memory) => {
+      const source = values();
+      new Uint8Array(memory).set(new Uint8Array(source.buffer, source.byteOffset, source.byteLength), offset);
+    });
+    return offset;
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  fill(memory: ArrayBuffer): void {
+    for (const fill of this.#fills) fill(memory);
+    this.#fills.length = 0;
+  }
+}

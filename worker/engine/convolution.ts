@@ -1,0 +1,102 @@
+// Owns laying out and calling convolutions: windows are gathered into rows, and rows multiplied by blocks of weights.
+
+import type { Arena } from './arena.ts';
+import { BLOCK } from './kernels.ts';
+import { activate } from './light-operators.ts';
+import type { Call, StepOf } from './machine.ts';
+import { keyOf, placeFloats } from './machine.ts';
+import { floatsOf, integersOf } from './tensors.ts';
+
+/** Gather this many windows at a time at most, and this many values. */
+const MAX_WINDOWS = 64;
+const MAX_WINDOW_VALUES = 32_768;
+
+export function convolution(step: StepOf<'conv2d'>, arena: Arena): Call {
+  const { window, input, output, activation } = step;
+  const { kernelHeight, kernelWidth, strideY, strideX, padTop, padLeft } = window;
+  const outputs = output.channels;
+  const blocks = Math.ceil(outputs / BLOCK);
+  const depth = kernelHeight * kernelWidth * input.channels;
+  const pixels = output.height * output.width;
+  const weights = arena.place(keyOf('blocks', step.weights, step.scales), blocks * depth * BLOCK * 4, () =>
+    blockWeights(step, depth, blocks),
+  );
+  const bias = arena.place(keyOf('padded', step.bias), blocks * BLOCK * 4, () => {
+    const padded = new Float32Array(blocks * BLOCK);
+    padded.set(floatsOf(step.bias));
+    return padded;
+  });
+  const windows = Math.min(pixels, MAX_WINDOWS, Math.max(4, Math.floor(MAX_WINDOW_VALUES / depth)));
+  const rows = arena.reserve(windows * depth * 4);
+  const relu = activation === 'relu' ? 1 : 0;
+  return ({ kernels, f32 }, from, to) => {
+    for (let p = 0; p < pixels; p += windows) {
+      const count = Math.min(windows, pixels - p);
+      kernels.patches(
+        from,
+        rows,
+        p,
+        count,
+        input.height,
+        input.width,
+        input.channels,
+        output.width,
+        kernelHeight,
+        kernelWidth,
+        strideY,
+        strideX,
+        padTop,
+        padLeft,
+      );
+      kernels.multiply(rows, weights, bias, to + p * outputs * 4, count, depth, outputs, relu);
+    }
+    if (relu === 0) activate(f32, to >> 2, pixels * outputs, activation);
+  };
+}
+
+export function depthwise(step: StepOf<'conv2d'>, arena: Arena): Call {
+  const { window, input, output, activation } = step;
+  const { channels } = output;
+  const taps = window.kernelHeight * window.kernelWidth;
+  const weights = arena.place(keyOf('taps', step.weights, step.scales), taps * channels * 4, () => {
+    const [values, scales] = [integersOf(step.weights), floatsOf(step.scales)];
+    return Float32Array.from({ length: taps * channels }, (_, i) => {
+      const [tap, channel] = [Math.floor(i / channels), i % channels];
+      return (values[channel * taps + tap] ?? 0) * (scales[channel] ?? 0);
+    });
+  });
+  const bias = placeFloats(arena, step.bias);
+  const relu = activation === 'relu' ? 1 : 0;
+  return ({ kernels, f32 }, from, to) => {
+    kernels.depthwise(
+      from,
+      weights,
+      bias,
+      to,
+      input.height,
+      input.width,
+      channels,
+      output.height,
+      output.width,
+      window.kernelHeight,
+      window.kernelWidth,
+      window.strideY,
+      window.strideX,
+      window.padTop,
+      window.padLeft,
+      relu,
+    );
+    if (relu === 0) activate(f32, to >> 2, output.height * output.width * channels, activation);
+  };
+}
+
+/** Weights with their scales folded in, stored [block][k][output within block], zeros beyond the last output. */
+function blockWeights(step: StepOf<'conv2d'>, depth: number, blocks: number): Float32Array {
+  const [values, scales] = [integersOf(step.weights), floatsOf(step.scales)];
+  const stored = new Float32Array(blocks * depth * BLOCK);
+  for (let o = 0; o < step.output.channels; o += 1) {
+    const to = Math.floor(o / BLOCK) * depth * BLOCK + (o % BLOCK);
+    for (let k = 0; k < depth; k += 1) stored[to + k * BLOCK] = (values[o * depth + k] ?? 0) * (scales[o] ?? 0);
+  }
+  return stored;
+}

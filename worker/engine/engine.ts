@@ -1,0 +1,64 @@
+// Owns loading a model file into an engine, in plain TypeScript or, given the module, in WebAssembly SIMD.
+// Where the bytes come from, and which models stay loaded, is the callers' business.
+
+import { createHashedNgrams } from '../../shared/tokenize/hashed-ngrams.ts';
+import { Arena } from './arena.ts';
+import { openContainer } from './container.ts';
+import { readHeader } from './header.ts';
+import type { Kernels } from './kernels.ts';
+import type { EngineModel } from './model.ts';
+import { createModel } from './model.ts';
+import { plainKernels } from './plain-kernels.ts';
+import { layOut } from './program.ts';
+import { wasmKernels } from './wasm-kernels.ts';
+
+export type Engine = {
+  /** Rejects with ModelFormatError unless the file is whole, unaltered and consistent. */
+  loadModel(bytes: ArrayBuffer): Promise<EngineModel>;
+};
+
+/** workerd compiles WebAssembly only at build time, so the module must be handed in; without it plain TypeScript runs. */
+export function createEngine(options: { wasm?: WebAssembly.Module } = {}): Engine {
+  return {
+    async loadModel(bytes) {
+      const { header: json, payload } = await openContainer(bytes);
+      const header = readHeader(json, payload);
+      const arena = new Arena();
+      const program = layOut(header.graph, arena);
+      const { kernels, memory } =
+        options.wasm === undefined ? plain(arena) : wasmKernels(options.wasm, arena.sizeBytes);
+      arena.fill(memory);
+      return createModel({
+        info: {
+          model: header.model,
+          variant: header.variant,
+          version: header.version,
+          task: header.task,
+          labels: header.labels,
+          outOfScopeLabel: header.outOfScopeLabel,
+          sizeBytes: bytes.byteLength,
+          workingBytes: memory.byteLength,
+        },
+        header,
+        program,
+        machine: {
+          kernels,
+          f32: new Float32Array(memory),
+          i32: new Int32Array(memory),
+          features: { ids: new Uint32Array(0), groupEnds: new Uint32Array(0) },
+        },
+        tokenize: header.input.kind === 'text' ? createHashedNgrams(header.input.tokenizer) : null,
+      });
+    },
+  };
+}
+
+function plain(arena: Arena): { kernels: Kernels; memory: ArrayBuffer } {
+  const memory = new ArrayBuffer(arena.sizeBytes);
+  return { kernels: plainKernels(memory), memory };
+}
+
+/** On the plain engine. */
+export async function loadModel(bytes: ArrayBuffer): Promise<EngineModel> {
+  return createEngine().loadModel(bytes);
+}

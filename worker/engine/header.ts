@@ -1,0 +1,135 @@
+// Owns what a .hyb header says about the model as a whole. Operators are read in graph.ts, tensors in tensors.ts.
+
+import type { HashedNgramsSpec } from '../../shared/tokenize/hashed-ngrams.ts';
+import { ModelFormatError } from './errors.ts';
+import { Fields } from './fields.ts';
+import type { Flow, Graph } from './graph.ts';
+import { readGraph } from './graph.ts';
+import type { Image } from './steps.ts';
+import { TensorTable } from './tensors.ts';
+
+export type Task = 'text_classification' | 'image_classification';
+
+type InputSpec =
+  | { readonly kind: 'text'; readonly maxChars: number; readonly tokenizer: HashedNgramsSpec }
+  | { readonly kind: 'image'; readonly image: Image };
+
+export type ModelHeader = {
+  readonly model: string;
+  readonly variant: string;
+  readonly version: string;
+  readonly task: Task;
+  readonly labels: readonly string[];
+  readonly outOfScopeLabel: string | null;
+  readonly temperature: number;
+  readonly input: InputSpec;
+  readonly graph: Graph;
+};
+
+const MAX_LABELS = 10_000;
+const MAX_LABEL_CHARS = 200;
+const MAX_OPERATORS = 256;
+const MAX_NGRAM = 8;
+
+export function readHeader(json: unknown, payload: Uint8Array): ModelHeader {
+  const header = new Fields(json, 'header');
+  const task = header.oneOf('task', ['text_classification', 'image_classification']);
+  const labels = readLabels(header);
+  const input = task === 'text_classification' ? readTextInput(header) : readImageInput(header);
+  const tensors = new TensorTable(header.object('tensors'), payload);
+  const graph = readGraph(header.list('graph', 1, MAX_OPERATORS), tensors, flowOf(input), labels.length);
+  tensors.done();
+  const read = {
+    model: header.string('model'),
+    variant: header.string('variant'),
+    version: header.string('version'),
+    task,
+    labels,
+    outOfScopeLabel: readOutOfScopeLabel(header, labels),
+    temperature: readTemperature(header),
+    input,
+    graph,
+  };
+  header.done();
+  return read;
+}
+
+function readLabels(header: Fields): string[] {
+  const labels = header.list('labels', 2, MAX_LABELS).map((label) => {
+    if (typeof label !== 'string' || label.length === 0 || label.length > MAX_LABEL_CHARS) {
+      throw header.refuse('labels', `holds something else than strings of 1 to ${MAX_LABEL_CHARS} characters`);
+    }
+    return label;
+  });
+  if (new Set(labels).size !== labels.length) throw header.refuse('labels', 'repeats a label');
+  return labels;
+}
+
+function readOutOfScopeLabel(header: Fields, labels: readonly string[]): string | null {
+  if (header.raw('out_of_scope_label') === null) return null;
+  const label = header.string('out_of_scope_label', MAX_LABEL_CHARS);
+  if (!labels.includes(label)) throw header.refuse('out_of_scope_label', 'is not one of the labels');
+  return label;
+}
+
+function readTemperature(header: Fields): number {
+  const calibration = header.object('calibration');
+  calibration.oneOf('kind', ['temperature']);
+  const temperature = calibration.number('temperature', 0.001, 1000);
+  calibration.done();
+  return temperature;
+}
+
+function readTextInput(header: Fields): InputSpec {
+  const input = header.object('input');
+  input.oneOf('kind', ['text']);
+  const maxChars = input.integer('max_chars', 1, 100_000);
+  input.done();
+  const fields = header.object('tokenizer');
+  fields.oneOf('kind', ['hashed_ngrams']);
+  fields.integer('version', 1, 1);
+  const tokenizer: HashedNgramsSpec = {
+    kind: 'hashed_ngrams',
+    version: 1,
+    buckets: fields.integer('buckets', 1, 1 << 24),
+    word_ngrams: fields.integers('word_ngrams', 0, MAX_NGRAM, 1, MAX_NGRAM),
+    skip_bigrams: fields.boolean('skip_bigrams'),
+    char_ngrams: fields.integers('char_ngrams', 0, MAX_NGRAM, 1, MAX_NGRAM),
+  };
+  fields.done();
+  if (groupsOf(tokenizer) === 0) throw new ModelFormatError('header.tokenizer makes no features');
+  return { kind: 'text', maxChars, tokenizer };
+}
+
+function readImageInput(header: Fields): InputSpec {
+  const input = header.object('input');
+  input.oneOf('kind', ['image']);
+  const image = readImage(input);
+  input.done();
+  const repeated = header.object('image');
+  const again = readImage(repeated);
+  repeated.done();
+  if (again.height !== image.height || again.width !== image.width || again.channels !== image.channels) {
+    throw header.refuse('image', 'differs from input');
+  }
+  if (image.height * image.width * image.channels > 1 << 22) throw header.refuse('image', 'is too large');
+  return { kind: 'image', image };
+}
+
+function readImage(fields: Fields): Image {
+  return {
+    height: fields.integer('height', 1, 4096),
+    width: fields.integer('width', 1, 4096),
+    channels: fields.integer('channels', 1, 4096),
+  };
+}
+
+function flowOf(input: InputSpec): Flow {
+  if (input.kind === 'image') return { kind: 'image', image: input.image };
+  const { tokenizer, maxChars } = input;
+  return { kind: 'features', groups: groupsOf(tokenizer), buckets: tokenizer.buckets, maxChars };
+}
+
+function groupsOf(tokenizer: HashedNgramsSpec): number {
+  return tokenizer.word_ngrams.length + (tokenizer.skip_bigrams ? 1 : 0) + tokenizer.char_ngrams.length;
+}

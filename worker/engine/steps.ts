@@ -1,0 +1,60 @@
+// Owns the shape of an operator once its header entry has been read and checked: plain numbers and tensors.
+
+import type { Tensor } from './tensors.ts';
+
+export type Activation = 'none' | 'relu' | 'gelu' | 'tanh';
+export type Image = { readonly height: number; readonly width: number; readonly channels: number };
+
+/** A window sliding over an image; padding before the image, zeros beyond it on every side. */
+export type Window = {
+  readonly kernelHeight: number;
+  readonly kernelWidth: number;
+  readonly strideY: number;
+  readonly strideX: number;
+  readonly padTop: number;
+  readonly padLeft: number;
+};
+
+export type Step =
+  | {
+      readonly kind: 'embedding_bag';
+      readonly weights: Tensor;
+      readonly scales: Tensor;
+      readonly scaleAxis: 'row' | 'column';
+      readonly groupWeights: Tensor;
+      readonly poolPower: number;
+      readonly bias: Tensor | null;
+      readonly activation: Activation;
+      readonly buckets: number;
+      readonly dim: number;
+    }
+  | {
+      readonly kind: 'dense';
+      readonly weights: Tensor;
+      readonly scales: Tensor;
+      readonly bias: Tensor;
+      readonly activation: Activation;
+      readonly inputs: number;
+      readonly outputs: number;
+    }
+  | {
+      readonly kind: 'conv2d';
+      readonly weights: Tensor;
+      readonly scales: Tensor;
+      readonly bias: Tensor;
+      readonly activation: Activation;
+      readonly depthwise: boolean;
+      readonly window: Window;
+      readonly input: Image;
+      readonly output: Image;
+    }
+  | { readonly kind: 'max_pool2d'; readonly window: Window; readonly input: Image; readonly output: Image }
+  | { readonly kind: 'global_avg_pool'; readonly input: Image }
+  | { readonly kind: 'flatten' }
+  | {
+      readonly kind: 'layer_norm';
+      readonly gamma: Tensor;
+      readonly beta: Tensor;
+      readonly epsilon: number;
+      readonly size: number;
+    };

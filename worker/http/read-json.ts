@@ -1,0 +1,69 @@
+/**
+ * Reads a request's body as JSON: bounded, UTF-8 only, JSON only. Every refusal is a GatewayError with its own code.
+ */
+import { GatewayError } from '../../shared/errors.ts';
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
+
+export async function readJson(request: Request, maxBodyBytes: number): Promise<unknown> {
+  refuseOtherMediaTypes(request);
+  const bytes = await readBounded(request, maxBodyBytes);
+  let text: string;
+  try {
+    text = utf8.decode(bytes);
+  } catch (cause) {
+    throw new GatewayError('invalid_encoding', 'The body is not valid UTF-8.', { cause });
+  }
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    // The parser's own message quotes the body, and inputs never reach a log: no cause is kept.
+    throw new GatewayError('invalid_json', 'The body is not valid JSON.');
+  }
+}
+
+function refuseOtherMediaTypes(request: Request): void {
+  const contentType = request.headers.get('content-type');
+  const mediaType = contentType?.split(';', 1)[0]?.trim().toLowerCase();
+  if (mediaType === 'application/json') return;
+  throw new GatewayError('unsupported_media_type', 'Send the request with content-type: application/json.');
+}
+
+async function readBounded(request: Request, maxBytes: number): Promise<Uint8Array> {
+  const declared = request.headers.get('content-length');
+  if (declared !== null) {
+    if (Number(declared) > maxBytes) throw tooLarge(maxBytes);
+    const body = new Uint8Array(await request.arrayBuffer());
+    if (body.byteLength > maxBytes) throw tooLarge(maxBytes);
+    return body;
+  }
+  return readChunks(request, maxBytes);
+}
+
+async function readChunks(request: Request, maxBytes: number): Promise<Uint8Array> {
+  if (request.body === null) return new Uint8Array();
+  const reader: ReadableStreamDefaultReader<Uint8Array> = request.body.getReader();
+  const chunks: Uint8Array[] = [];
+  let sizeBytes = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    sizeBytes += value.byteLength;
+    if (sizeBytes > maxBytes) {
+      await reader.cancel();
+      throw tooLarge(maxBytes);
+    }
+    chunks.push(value);
+  }
+  const body = new Uint8Array(sizeBytes);
+  let offset = 0;
+  for (const chunk of chunks) {
+    body.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return body;
+}
+
+function tooLarge(maxBytes: number): GatewayError {
+  return new GatewayError('payload_too_large', `The body is larger than ${maxBytes} bytes.`);
+}

@@ -1,0 +1,103 @@
+/**
+ * The internal result in the native contract's words: snake_case, US dollars, milliseconds.
+ */
+import { usdFromNanos } from '../../shared/measure/pricing.ts';
+import type { PlannedAttempt, Refusal } from '../../shared/decide/plan-types.ts';
+import type { AnsweredItem, Decision, InferResult } from '../../shared/schema/infer-result.ts';
+import type { AttemptRecord } from '../../shared/schema/record.ts';
+
+export function renderResult(result: InferResult): Record<string, unknown> {
+  return {
+    request_id: result.requestId,
+    model_name: result.modelName,
+    variant: result.variant,
+    predictions: result.items.map(renderItem),
+    target_used: result.targetUsed,
+    latency_ms: roundMs(result.latencyMs),
+    cost_usd: usdFromNanos(result.costNanos),
+    cache: result.cache,
+    decision: renderDecision(result.decision),
+  };
+}
+
+export function renderDecision(decision: Decision): Record<string, unknown> {
+  return {
+    target_selected: decision.targetSelected,
+    fallback_chain: decision.fallbackChain.map(renderAttempt),
+    policy: decision.policy,
+    reason: decision.reason,
+    missed: decision.missed,
+    predicted: decision.predicted && {
+      latency_ms: roundMs(decision.predicted.latencyMs),
+      cost_usd: usdFromNanos(decision.predicted.costNanos),
+      accuracy: decision.predicted.accuracy,
+    },
+    actual: { latency_ms: roundMs(decision.actual.latencyMs), cost_usd: usdFromNanos(decision.actual.costNanos) },
+    cloud_only_cost_usd: usdFromNanos(decision.cloudOnlyCostNanos),
+    config_version: decision.configVersion,
+    ...(decision.explanation === null
+      ? {}
+      : {
+          planned: decision.explanation.planned.map(renderPlanned),
+          refused: decision.explanation.refused.map(renderRefusal),
+        }),
+  };
+}
+
+function renderItem({ prediction, variant, target, accepted }: AnsweredItem): Record<string, unknown> {
+  return {
+    label: prediction.label,
+    confidence: roundRatio(prediction.confidence),
+    top: prediction.top.map(({ label, confidence }) => ({ label, confidence: roundRatio(confidence) })),
+    truncated: prediction.truncated,
+    variant,
+    target: target.id,
+    accepted,
+  };
+}
+
+function renderAttempt(attempt: AttemptRecord): Record<string, unknown> {
+  return {
+    target: attempt.target,
+    kind: attempt.kind,
+    region: attempt.region,
+    variant: attempt.variant,
+    why: attempt.why,
+    outcome: attempt.outcome,
+    reason: attempt.reason,
+    detail: attempt.detail,
+    items: attempt.items,
+    accepted_items: attempt.acceptedItems,
+    latency_ms: roundMs(attempt.latencyMs),
+    compute_ms: attempt.computeMs === null ? null : roundMs(attempt.computeMs),
+    cost_usd: usdFromNanos(attempt.costNanos),
+  };
+}
+
+function renderPlanned(planned: PlannedAttempt): Record<string, unknown> {
+  return {
+    target: planned.target,
+    variant: planned.variant,
+    role: planned.role,
+    accept_confidence: planned.acceptConfidence,
+    timeout_ms: roundMs(planned.timeoutMs),
+    predicted: {
+      p50_ms: roundMs(planned.predictedP50Ms),
+      p95_ms: roundMs(planned.predictedP95Ms),
+      cost_usd: usdFromNanos(planned.predictedCostNanos),
+      accuracy: planned.predictedAccuracy,
+    },
+  };
+}
+
+function renderRefusal(refusal: Refusal): Record<string, unknown> {
+  return { target: refusal.target, variant: refusal.variant, reason: refusal.reason, detail: refusal.detail };
+}
+
+function roundMs(valueMs: number): number {
+  return Math.round(valueMs * 1_000) / 1_000;
+}
+
+function roundRatio(value: number): number {
+  return Math.round(value * 1e6) / 1e6;
+}

@@ -1,0 +1,28 @@
+/**
+ * Entry point of the worker: fetch and scheduled, nothing else. Services live as long as the isolate.
+ */
+import type { Hono } from 'hono';
+import { createApp } from './app.ts';
+import { createServices } from './services.ts';
+import type { Services } from './pipeline/services.ts';
+
+let services: Services | undefined;
+let app: Pick<Hono, 'fetch'> | undefined;
+
+function servicesOnce(bindings: unknown): Services {
+  services ??= createServices(bindings);
+  return services;
+}
+
+export default {
+  fetch(request, env, context) {
+    app ??= createApp(servicesOnce(env)) as Pick<Hono, 'fetch'>;
+    return app.fetch(request, undefined, context);
+  },
+  /** Keeps the configuration fresh and empties the metrics window of an isolate that no request wakes. */
+  async scheduled(_event, env) {
+    const { config, sink } = servicesOnce(env);
+    await config.refresh();
+    await sink.flush(true);
+  },
+} satisfies ExportedHandler;

@@ -1,0 +1,34 @@
+/**
+ * Look-ups over a configuration, built once per version: configurations are immutable, so the index never goes stale.
+ */
+import type { Config, ModelSpec, RouteSpec, TargetSpec } from '../../shared/schema/config.ts';
+
+export type Served = {
+  readonly model: ModelSpec;
+  readonly route: RouteSpec;
+  readonly targets: readonly TargetSpec[];
+  /** Changes with anything that may change an answer: the policy and what serves it. */
+  readonly routeFingerprint: string;
+};
+
+const indexes = new WeakMap<Config, ReadonlyMap<string, Served>>();
+
+export function servedModel(config: Config, modelName: string): Served | undefined {
+  let index = indexes.get(config);
+  if (index === undefined) {
+    index = buildIndex(config);
+    indexes.set(config, index);
+  }
+  return index.get(modelName);
+}
+
+function buildIndex(config: Config): ReadonlyMap<string, Served> {
+  const index = new Map<string, Served>();
+  for (const model of config.models) {
+    const route = config.routes.find((candidate) => candidate.model === model.name);
+    if (route === undefined) continue;
+    const targets = config.targets.filter((target) => target.serves.some((served) => served.model === model.name));
+    index.set(model.name, { model, route, targets, routeFingerprint: JSON.stringify([route.policy, model.variants]) });
+  }
+  return index;
+}

@@ -1,0 +1,38 @@
+/**
+ * Gathers what the core decides from: the request, the configuration in force, what this isolate has seen.
+ */
+import type { Facts } from '../../shared/decide/facts.ts';
+import { inputCount, type ModelInput } from '../../shared/schema/infer-request.ts';
+import type { Services } from './services.ts';
+import type { Trip } from './trip.ts';
+
+export function factsOf(trip: Trip, services: Services): Facts {
+  const { request, served } = trip.mustHaveParsed();
+  const nowMs = services.clock.now();
+  const { config } = trip.inForce;
+  return {
+    nowMs,
+    deadlineAtMs: trip.deadlineAtMs,
+    random: services.random(),
+    requirements: request.requirements,
+    itemCount: inputCount(request.input),
+    inputBytes: inputBytes(request.input),
+    model: served.model,
+    route: served.route,
+    targets: served.targets.map((spec) =>
+      services.state.targetState(spec, trip.targets.get(spec.id)?.unreachable, served.model.name, nowMs),
+    ),
+    gatewayPrice: config.gateway_price,
+    breakerPolicy: config.breaker,
+  };
+}
+
+/** As it would be sent upstream: UTF-8 JSON for text (escapes included, at worst), base64 float32 for pixels. */
+function inputBytes(input: ModelInput): number {
+  const ENVELOPE_BYTES = 256;
+  if (input.kind === 'text') {
+    return input.texts.reduce((total, text) => total + 3 * text.length + 3, ENVELOPE_BYTES);
+  }
+  const bytes = input.images.length * input.height * input.width * input.channels * Float32Array.BYTES_PER_ELEMENT;
+  return ENVELOPE_BYTES + Math.ceil(bytes / 3) * 4;
+}

@@ -1,0 +1,79 @@
+/**
+ * Who is asking. Keys are compared by digest in constant time; a configuration without keys is open.
+ * Comes before the body is read: an unknown caller learns nothing about models and costs nothing.
+ */
+import { GatewayError } from '../../shared/errors.ts';
+import type { ApiKeySpec } from '../../shared/schema/config.ts';
+import type { ConfigInForce } from '../ports.ts';
+
+export type Scope = ApiKeySpec['scopes'][number];
+export type Caller = { readonly tenant: string; readonly keyId: string | null };
+
+export type Access = {
+  /** SHA-256 (hex) of a key of the deployment itself, beside those of the configuration. */
+  readonly deploymentKeySha256: Promise<string> | undefined;
+  /** Where a table is configured, nobody is let in before its keys are known: the embedded configuration has none. */
+  readonly waitForStoredConfig: boolean;
+};
+
+const OPEN_CALLER: Caller = { tenant: 'open', keyId: null };
+
+export async function identify(
+  apiKey: string | undefined,
+  scope: Scope,
+  inForce: ConfigInForce,
+  access: Access,
+): Promise<Caller> {
+  const keys = inForce.config.api_keys;
+  if (keys.length === 0 && access.deploymentKeySha256 === undefined) {
+    if (access.waitForStoredConfig && inForce.source === 'embedded') {
+      throw new GatewayError(
+        'not_configured',
+        'The configuration has not been loaded yet, so callers cannot be told apart.',
+        {
+          retryAfterMs: 1_000,
+        },
+      );
+    }
+    return OPEN_CALLER;
+  }
+  if (apiKey === undefined) {
+    throw new GatewayError('unauthorized', 'Send an API key: authorization: Bearer KEY, or x-api-key: KEY.');
+  }
+  const digest = await sha256Hex(apiKey);
+  const deploymentKey = await access.deploymentKeySha256;
+  if (deploymentKey !== undefined && equalInConstantTime(digest, deploymentKey))
+    return { tenant: 'default', keyId: 'deployment' };
+  const key = findKey(digest, keys);
+  if (key === undefined || !key.enabled) throw new GatewayError('unauthorized', 'This API key is not known.');
+  if (!key.scopes.includes(scope))
+    throw new GatewayError('forbidden', `This API key does not have the scope "${scope}".`);
+  return { tenant: key.tenant, keyId: key.id };
+}
+
+export function apiKeyFrom(headers: Headers): string | undefined {
+  const authorization = headers.get('authorization');
+  if (authorization !== null && /^bearer /i.test(authorization)) return authorization.slice('bearer '.length).trim();
+  return headers.get('x-api-key') ?? undefined;
+}
+
+export async function sha256Hex(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text));
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/** Looks at every key, so that the time taken says nothing about which one matched. */
+function findKey(digest: string, keys: readonly ApiKeySpec[]): ApiKeySpec | undefined {
+  let found: ApiKeySpec | undefined;
+  for (const key of keys) {
+    if (equalInConstantTime(digest, key.sha256)) found = key;
+  }
+  return found;
+}
+
+function equalInConstantTime(left: string, right: string): boolean {
+  if (left.length !== right.length) return false;
+  let difference = 0;
+  for (let index = 0; index < left.length; index += 1) difference |= left.charCodeAt(index) ^ right.charCodeAt(index);
+  return difference === 0;
+}

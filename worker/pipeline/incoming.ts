@@ -1,0 +1,25 @@
+/**
+ * What every protocol hands to the pipeline, and what it gets back. Owns types only.
+ */
+import type { GatewayError } from '../../shared/errors.ts';
+import type { WireInferRequest } from '../../shared/schema/infer-request.ts';
+import type { Decision, InferResult } from '../../shared/schema/infer-result.ts';
+import type { Limits } from '../../shared/schema/config.ts';
+
+export type Incoming = {
+  readonly requestId: string;
+  readonly protocol: string;
+  readonly receivedAtMs: number;
+  /** The key as sent, or undefined. */
+  readonly apiKey: string | undefined;
+  /** Fires when the caller leaves. */
+  readonly signal: AbortSignal;
+  /** Reads the protocol's body into native terms. Called only for a caller who is known. */
+  readonly read: (limits: Limits) => Promise<WireInferRequest>;
+  /** Work that may go on after the answer. */
+  readonly keepAlive: (work: Promise<unknown>) => void;
+};
+
+export type Outcome =
+  | { readonly kind: 'answered'; readonly result: InferResult }
+  | { readonly kind: 'failed'; readonly error: GatewayError; readonly decision: Decision | null };

@@ -1,0 +1,49 @@
+/**
+ * What may be cached and under which key. Only whole, accepted answers are kept: a best effort is not repeated from memory.
+ */
+import { cacheKey } from '../../shared/cache/key.ts';
+import type { AnsweredItem } from '../../shared/schema/infer-result.ts';
+import type { Caller } from './identify.ts';
+import type { Incoming } from './incoming.ts';
+import type { ParsedRequest } from './parse.ts';
+import type { Services } from './services.ts';
+import type { Trip } from './trip.ts';
+
+export type AnswerKey = { readonly text: string; readonly readable: boolean; readonly writable: boolean };
+
+export function cacheScope(caller: Caller, { request, served }: ParsedRequest): AnswerKey {
+  const on = served.route.cache.ttl_ms > 0 && request.cacheMode !== 'bypass';
+  return {
+    text: on
+      ? cacheKey(request, {
+          tenant: caller.tenant,
+          modelVersion: served.model.version,
+          routeFingerprint: served.routeFingerprint,
+        })
+      : '',
+    readable: on && request.cacheMode === 'default' && !request.explain,
+    writable: on,
+  };
+}
+
+export function keepAnswer(
+  items: readonly AnsweredItem[],
+  trip: Trip,
+  key: AnswerKey,
+  services: Services,
+  incoming: Incoming,
+): void {
+  const { served } = trip.mustHaveParsed();
+  const last = items.at(-1);
+  if (!key.writable || last === undefined || !items.every((item) => item.accepted)) return;
+  const leftTheIsolate = items.some((item) => item.target.kind !== 'edge');
+  const cached = {
+    items,
+    variant: last.variant,
+    targetUsed: last.target,
+    cloudOnlyCostNanos: trip.plan?.cloudOnlyCostNanos ?? 0,
+  };
+  const { ttl_ms: ttlMs, stale_if_error_ms: staleIfErrorMs } = served.route.cache;
+  const kept = services.cache.put(key.text, cached, { ttlMs, staleIfErrorMs, share: leftTheIsolate });
+  if (leftTheIsolate) incoming.keepAlive(kept);
+}

@@ -1,0 +1,24 @@
+/**
+ * What the pipeline is given. Owns the type only; worker/services.ts, the composition root, makes one per isolate.
+ */
+import type { IsolateState } from '../isolate-state.ts';
+import type { Clock, ConfigKeeper, Logger, MetricsStore, Random, RecordSink, Target } from '../ports.ts';
+import type { Config } from '../../shared/schema/config.ts';
+import type { Access } from './identify.ts';
+import type { AnswerCache } from './lookup.ts';
+
+export type Services = {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly newRequestId: () => string;
+  readonly logger: Logger;
+  readonly config: ConfigKeeper;
+  readonly access: Access;
+  readonly state: IsolateState;
+  /** The targets of a configuration, by id; the same configuration gives the same targets. */
+  readonly targetsOf: (config: Config) => ReadonlyMap<string, Target>;
+  readonly cache: AnswerCache;
+  readonly sink: RecordSink;
+  /** Absent where no table is configured. */
+  readonly metricsStore: MetricsStore | undefined;
+};

@@ -1,0 +1,135 @@
+/**
+ * What the pipeline needs of the outside world. Owns interfaces only: adapters live in targets/ and store/,
+ * and services.ts alone constructs them.
+ */
+import type { FailureReason } from '../shared/decide/plan-types.ts';
+import type { Config, ModelSpec, TargetSpec } from '../shared/schema/config.ts';
+import type { ModelInput } from '../shared/schema/infer-request.ts';
+import type { Prediction } from '../shared/schema/prediction.ts';
+import type { RequestRecord } from '../shared/schema/record.ts';
+import type { MetricsSnapshot } from '../shared/measure/metrics.ts';
+
+export type Clock = {
+  /** Milliseconds since the epoch. In workerd it advances only with I/O. */
+  now(): number;
+};
+
+export type Random = () => number;
+
+export type TargetCall = {
+  readonly requestId: string;
+  readonly model: ModelSpec;
+  readonly variant: string;
+  readonly input: ModelInput;
+  /** What the attempt may spend; the adapter enforces it and also stops when `signal` fires. */
+  readonly timeoutMs: number;
+};
+
+export type TargetResult =
+  | {
+      readonly kind: 'answered';
+      /** One per input, in order. */
+      readonly predictions: readonly Prediction[];
+      /** As the place measured itself; null where it does not say. */
+      readonly computeMs: number | null;
+    }
+  | {
+      readonly kind: 'failed';
+      readonly reason: FailureReason;
+      /** Public: holds neither input nor secrets. */
+      readonly detail: string;
+      /** What the place may have billed all the same. */
+      readonly computeMs: number | null;
+      readonly retryAfterMs?: number;
+    };
+
+/** A place that executes. Never throws and never outlives `timeoutMs`: every failure is a value. */
+export type Target = {
+  readonly spec: TargetSpec;
+  /** Why it cannot be used at all in this deployment (no credentials), or undefined. */
+  readonly unreachable: string | undefined;
+  infer(call: TargetCall, signal: AbortSignal): Promise<TargetResult>;
+  /** Cheap reachability for /readyz; never a paid inference. */
+  check(signal: AbortSignal): Promise<{ readonly ok: boolean; readonly detail: string }>;
+};
+
+export type ConfigInForce = {
+  readonly config: Config;
+  /** `embedded`, or the version number as text. */
+  readonly version: string;
+  readonly source: 'embedded' | 'dynamodb';
+  readonly inForceSinceMs: number;
+};
+
+export type ConfigStatus = ConfigInForce & {
+  readonly lastCheckedMs: number | null;
+  /** Why the last refresh did not succeed, or null. */
+  readonly lastError: string | null;
+};
+
+/** Where configuration versions come from. `load` throws where the store is away or what it holds is not valid. */
+export type ConfigStore = {
+  /** The current version, or undefined where `knownVersion` is still current. */
+  load(knownVersion: string | undefined, signal: AbortSignal): Promise<{ config: Config; version: string } | undefined>;
+};
+
+/** Keeps work alive after the answer is sent: `waitUntil` in a worker. */
+export type KeepAlive = (work: Promise<void>) => void;
+
+/** Holds the configuration in force; refreshes it in the background and keeps the last good one. Nothing here rejects. */
+export type ConfigKeeper = {
+  /** At once, from memory; begins a refresh where one is due. */
+  current(keepAlive: KeepAlive): ConfigInForce;
+  /** As `current`, but an isolate that never looked waits a bounded while for its first look. */
+  ready(keepAlive: KeepAlive): Promise<ConfigInForce>;
+  /** Looks now, or joins the look under way. */
+  refresh(): Promise<void>;
+  status(): ConfigStatus;
+};
+
+/** Answers kept in this isolate, bounded by size. */
+export type LocalCache<V> = {
+  get(key: string): V | undefined;
+  set(key: string, value: V, sizeBytes: number): void;
+};
+
+/** Answers kept beyond one isolate. Values are JSON text; nothing but 2xx answers is ever put. */
+export type SharedCache = {
+  get(key: string): Promise<string | undefined>;
+  put(key: string, value: string, ttlMs: number): Promise<void>;
+};
+
+/** Puts one packed metrics window under its key; the same key twice stores once. */
+export type MetricsStore = {
+  put(window: PackedWindow): Promise<void>;
+  /** Windows of the given minutes (since the epoch), all isolates. */
+  read(minutes: readonly number[], signal: AbortSignal): Promise<readonly PackedWindow[]>;
+};
+
+export type PackedWindow = {
+  readonly minute: number;
+  readonly isolateId: string;
+  readonly sequence: number;
+  /** MetricsSnapshot as JSON text. */
+  readonly body: string;
+};
+
+/** Takes finished records; never throws, never delays an answer. */
+export type RecordSink = {
+  add(record: RequestRecord): void;
+  /**
+   * What this isolate has counted and not yet put.
+   * @param stored sort keys of windows known to be in the store: a put whose answer was lost is in both
+   */
+  pending(stored: ReadonlySet<string>): MetricsSnapshot;
+  /** Puts what is pending if the window is over, or at once when forced. */
+  flush(force: boolean): Promise<void>;
+  /** Resolves when the open window is over and put; undefined where an earlier request already waits for that. */
+  flushWhenOver(): Promise<void> | undefined;
+};
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+export type LogFields = Readonly<Record<string, unknown>>;
+export type Logger = {
+  log(level: LogLevel, message: string, requestId: string, fields?: LogFields): void;
+};

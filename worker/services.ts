@@ -1,0 +1,155 @@
+/**
+ * Composition root: the only file that constructs adapters. One set of services per isolate.
+ */
+import kernels from './engine/kernels.wasm';
+import { defaultConfig } from '../shared/config/default-config.ts';
+import type { Config, TargetSpec } from '../shared/schema/config.ts';
+import { BUNDLED_WEIGHTS, bundledCards } from './edge-models.ts';
+import { createEngine } from './engine/engine.ts';
+import { parseEnv, type WorkerEnv } from './env.ts';
+import { IsolateState } from './isolate-state.ts';
+import { createLogger } from './logger.ts';
+import { sha256Hex } from './pipeline/identify.ts';
+import { createAnswerCache, type StoredAnswer } from './pipeline/lookup.ts';
+import type { Services } from './pipeline/services.ts';
+import type { Clock, Logger, Target } from './ports.ts';
+import { createCacheApi } from './store/cache-api.ts';
+import { createConfigKeeper } from './store/config-keeper.ts';
+import { createDynamoClient, type DynamoClient } from './store/dynamodb-client.ts';
+import { createDynamoConfigStore } from './store/dynamodb-config-store.ts';
+import { createLruCache } from './store/lru-cache.ts';
+import { createDynamoMetricsStore } from './store/metrics-store.ts';
+import { createRecordSink } from './store/record-sink.ts';
+import { createStaticCredentials, type CredentialsSource } from './aws/credentials.ts';
+import { createEdgeTarget, type EdgeModelLoader } from './targets/edge.ts';
+import { createLambdaTarget } from './targets/lambda.ts';
+import { createSageMakerTarget } from './targets/sagemaker.ts';
+
+/** In force everywhere within 30 s of a publish: refreshed every 10 s, with room for one failed look. */
+const CONFIG_REFRESH_MS = 10_000;
+const LOCAL_CACHE_BYTES = 8 * 1024 * 1024;
+const METRICS_KEEP_MS = 48 * 3_600_000;
+
+export function createServices(bindings: unknown): Services {
+  const env = parseEnv(bindings);
+  const clock: Clock = { now: () => Date.now() };
+  const random = () => Math.random();
+  const logger = createLogger(clock, env.LOG_LEVEL, (line) => console.log(line));
+  const credentials = credentialsFrom(env);
+  const table = tableFrom(env, credentials, clock, logger);
+  const metricsStore =
+    table && createDynamoMetricsStore({ client: table, shards: env.METRICS_SHARDS, keepMs: METRICS_KEEP_MS });
+  return {
+    clock,
+    random,
+    newRequestId: () => crypto.randomUUID(),
+    logger,
+    config: createConfigKeeper({
+      store: table && createDynamoConfigStore(table, env.ENVIRONMENT),
+      embedded: embeddedConfig(env),
+      clock,
+      random,
+      refreshMs: CONFIG_REFRESH_MS,
+      onFailure: (error) => logger.log('warn', 'configuration refresh failed', '', { detail: messageOf(error) }),
+    }),
+    access: {
+      deploymentKeySha256: env.API_KEY === undefined ? undefined : sha256Hex(env.API_KEY),
+      waitForStoredConfig: table !== undefined && env.ENVIRONMENT !== 'local',
+    },
+    state: new IsolateState(),
+    targetsOf: targetsFactory(clock, credentials),
+    cache: createAnswerCache(
+      createLruCache<StoredAnswer>(LOCAL_CACHE_BYTES),
+      createCacheApi({ open: () => caches.default }),
+      clock,
+    ),
+    sink: createRecordSink({
+      store: metricsStore,
+      clock,
+      random,
+      isolateId: crypto.randomUUID(),
+      onFailure: (error) => logger.log('warn', 'a metrics window could not be put', '', { detail: messageOf(error) }),
+    }),
+    metricsStore,
+  };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function embeddedConfig(env: WorkerEnv): Config {
+  return defaultConfig(bundledCards(), {
+    region: env.AWS_REGION,
+    lambdaFunctionUrl: env.LAMBDA_FUNCTION_URL ?? null,
+    sagemakerEndpointName: env.SAGEMAKER_ENDPOINT_NAME ?? null,
+    sagemakerBaseUrl: env.SAGEMAKER_BASE_URL ?? null,
+  });
+}
+
+function credentialsFrom(env: WorkerEnv): CredentialsSource | undefined {
+  const {
+    AWS_ACCESS_KEY_ID: accessKeyId,
+    AWS_SECRET_ACCESS_KEY: secretAccessKey,
+    AWS_SESSION_TOKEN: sessionToken,
+  } = env;
+  if (accessKeyId === undefined || secretAccessKey === undefined) return undefined;
+  return createStaticCredentials({
+    accessKeyId,
+    secretAccessKey,
+    ...(sessionToken === undefined ? {} : { sessionToken }),
+  });
+}
+
+function tableFrom(
+  env: WorkerEnv,
+  credentials: CredentialsSource | undefined,
+  clock: Clock,
+  logger: Logger,
+): DynamoClient | undefined {
+  if (env.TABLE_NAME === undefined) return undefined;
+  if (credentials === undefined) {
+    logger.log(
+      'warn',
+      'a table is configured but no AWS credentials are: the embedded configuration stays in force',
+      '',
+    );
+    return undefined;
+  }
+  return createDynamoClient({
+    table: env.TABLE_NAME,
+    region: env.AWS_REGION,
+    endpoint: env.DATABASE_URL,
+    credentials,
+    clock,
+  });
+}
+
+/** Targets are made once per configuration; engine models are shared by all of them and loaded on first use. */
+function targetsFactory(clock: Clock, credentials: CredentialsSource | undefined): Services['targetsOf'] {
+  const engine = createEngine({ wasm: kernels });
+  const loaders: Readonly<Record<string, EdgeModelLoader>> = Object.fromEntries(
+    Object.entries(BUNDLED_WEIGHTS).map(([key, bytes]) => [key, () => engine.loadModel(bytes)]),
+  );
+  const made = new WeakMap<Config, ReadonlyMap<string, Target>>();
+
+  function create(spec: TargetSpec): Target {
+    switch (spec.endpoint.kind) {
+      case 'edge':
+        return createEdgeTarget({ spec, clock, loaders });
+      case 'lambda':
+        return createLambdaTarget({ spec, clock, credentials });
+      case 'sagemaker':
+        return createSageMakerTarget({ spec, clock, credentials });
+    }
+  }
+
+  return (config) => {
+    let targets = made.get(config);
+    if (targets === undefined) {
+      targets = new Map(config.targets.map((spec) => [spec.id, create(spec)]));
+      made.set(config, targets);
+    }
+    return targets;
+  };
+}

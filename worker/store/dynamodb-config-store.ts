@@ -1,0 +1,40 @@
+/**
+ * The ConfigStore port over DynamoDB. Owns following the pointer to a version and refusing one that is not exactly what
+ * was published; leaves out when to look and what to do while it fails (config-keeper.ts).
+ */
+import {
+  parseConfigBody,
+  parsePointer,
+  parseVersion,
+  pointerKey,
+  StoredConfigError,
+  versionKey,
+} from '../../shared/config/config-items.ts';
+import type { StoredVersion } from '../../shared/config/config-items.ts';
+import type { ConfigStore } from '../ports.ts';
+import type { DynamoClient } from './dynamodb-client.ts';
+
+export function createDynamoConfigStore(client: DynamoClient, environment: string): ConfigStore {
+  return {
+    async load(knownVersion, signal) {
+      const pointer = await client.getItem(pointerKey(environment), signal);
+      if (pointer === undefined) throw new StoredConfigError(`no configuration was ever published for ${environment}`);
+      const version = parsePointer(pointer);
+      if (String(version) === knownVersion) return undefined;
+      const item = await client.getItem(versionKey(environment, version), signal);
+      if (item === undefined) throw new StoredConfigError(`the pointer names version ${version}, which does not exist`);
+      const stored = parseVersion(item);
+      await verify(stored, version);
+      return { config: parseConfigBody(stored.body), version: String(version) };
+    },
+  };
+}
+
+async function verify(stored: StoredVersion, version: number): Promise<void> {
+  if (stored.version !== version)
+    throw new StoredConfigError(`the item of version ${version} says it is version ${stored.version}`);
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(stored.body));
+  const hex = [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  if (hex !== stored.sha256)
+    throw new StoredConfigError(`version ${version} was altered after it was published: its checksum differs`);
+}

@@ -1,0 +1,160 @@
+/**
+ * A target that is the model server behind an AWS front door. Owns the order of one attempt: refuse what is too large,
+ * get credentials, sign, send, read. Leaves out what differs between front doors (url, service, how errors look).
+ */
+import { DEADLINE_HEADER, REQUEST_ID_HEADER } from '../../shared/names.ts';
+import type { ModelSpec, TargetSpec } from '../../shared/schema/config.ts';
+import { inputCount } from '../../shared/schema/infer-request.ts';
+import { UPSTREAM_CONTENT_TYPE } from '../../shared/schema/upstream.ts';
+import type { Fetch } from '../aws/fetch.ts';
+import type { Clock, Target, TargetCall, TargetResult } from '../ports.ts';
+import { runAttempt } from './attempt.ts';
+import { createAwsSigner } from '../aws/aws-signer.ts';
+import type { AwsHeaders, AwsSigner } from '../aws/aws-signer.ts';
+import type { CredentialsSource } from '../aws/credentials.ts';
+import { failed } from './failure.ts';
+import type { FailedResult } from './failure.ts';
+import { readBoundedText } from '../aws/bounded-text.ts';
+import { encodeUpstreamRequest } from './upstream-request.ts';
+import { readUpstreamAnswer } from './upstream-answer.ts';
+
+/** What every target behind an AWS front door is made of. */
+export type AwsTargetOptions = {
+  readonly spec: TargetSpec;
+  /** Undefined where this deployment has none: the target then says it is unreachable. */
+  readonly credentials: CredentialsSource | undefined;
+  readonly clock: Clock;
+  readonly fetch?: Fetch;
+};
+
+export type ErrorAnswer = { readonly status: number; readonly headers: Headers; readonly body: string };
+
+export type FrontDoor = {
+  readonly service: string;
+  /** Undefined where the configuration names none. */
+  readonly url: string | undefined;
+  readonly missingUrl: string;
+  headersOf(call: TargetCall): Readonly<Record<string, string>>;
+  /** Maps an answer that is not 2xx. */
+  failureOf(answer: ErrorAnswer, nowMs: number): FailedResult;
+};
+
+/** Enough of an error body to know its code. */
+const MAX_ERROR_BYTES = 8_192;
+
+export function createModelServerTarget(options: AwsTargetOptions, door: FrontDoor): Target {
+  const { spec, credentials, clock } = options;
+  const send: Fetch = options.fetch ?? ((url, init) => fetch(url, init));
+  const signer = door.url === undefined ? undefined : createAwsSigner(door.service, spec.region, door.url, clock);
+  const labelsOf = createLabelSets();
+
+  const unreachable =
+    door.url === undefined
+      ? door.missingUrl
+      : credentials === undefined
+        ? 'no AWS credentials are configured'
+        : undefined;
+
+  async function attempt(
+    call: TargetCall,
+    url: string,
+    sign: AwsSigner,
+    source: CredentialsSource,
+    signal: AbortSignal,
+  ): Promise<TargetResult> {
+    const body = encodeUpstreamRequest(call, spec.max_payload_bytes);
+    if (body === undefined)
+      return failed('rejected', `the input exceeds this target's ${spec.max_payload_bytes} bytes`);
+    const headers = await signedHeaders(call, sign, body, source, signal);
+    if (headers === undefined) return failed('credentials', 'no AWS credentials could be had');
+    if (signal.aborted) return failed('cancelled', 'the attempt ended before it was sent');
+    let response: Response;
+    try {
+      response = await send(url, { method: 'POST', headers, body, signal, redirect: 'manual' });
+    } catch (error) {
+      return failConnection(error);
+    }
+    if (response.ok)
+      return readUpstreamAnswer(response, { count: inputCount(call.input), labels: labelsOf(call.model) });
+    const text = await readBoundedText(response.body, MAX_ERROR_BYTES);
+    return door.failureOf({ status: response.status, headers: response.headers, body: text }, clock.now());
+  }
+
+  async function signedHeaders(
+    call: TargetCall,
+    sign: AwsSigner,
+    body: Uint8Array<ArrayBuffer>,
+    source: CredentialsSource,
+    signal: AbortSignal,
+  ): Promise<AwsHeaders | undefined> {
+    const headers = {
+      'content-type': 'application/json',
+      accept: UPSTREAM_CONTENT_TYPE,
+      [REQUEST_ID_HEADER]: call.requestId,
+      [DEADLINE_HEADER]: String(Math.round(call.timeoutMs)),
+      ...door.headersOf(call),
+    };
+    try {
+      return await sign(headers, body, await source.get(signal));
+    } catch {
+      return undefined;
+    }
+  }
+
+  return {
+    spec,
+    unreachable,
+    async infer(call, signal) {
+      const { url } = door;
+      if (url === undefined || signer === undefined) return failed('connect_failed', door.missingUrl);
+      if (credentials === undefined) return failed('credentials', 'no AWS credentials are configured');
+      return runAttempt(Math.min(call.timeoutMs, spec.timeout_ms), signal, (inner) =>
+        attempt(call, url, signer, credentials, inner),
+      );
+    },
+    async check(signal) {
+      return door.url === undefined ? { ok: false, detail: door.missingUrl } : checkFrontDoor(send, door.url, signal);
+    },
+  };
+}
+
+/**
+ * Asks without a signature: AWS refuses that with 403 before anything runs or is billed, and to be refused it must be
+ * there. An upstream that answers 5xx, or nothing, is not.
+ */
+async function checkFrontDoor(send: Fetch, url: string, signal: AbortSignal): Promise<{ ok: boolean; detail: string }> {
+  try {
+    const response = await send(url, { method: 'GET', signal, redirect: 'manual' });
+    await response.body?.cancel();
+    return { ok: response.status < 500, detail: `answers HTTP ${response.status} to an unsigned request` };
+  } catch {
+    return { ok: false, detail: signal.aborted ? 'did not answer in time' : 'cannot be reached' };
+  }
+}
+
+/** One set per model document, not per request. */
+function createLabelSets(): (model: ModelSpec) => ReadonlySet<string> {
+  const sets = new WeakMap<ModelSpec, ReadonlySet<string>>();
+  return (model) => {
+    const known = sets.get(model);
+    if (known !== undefined) return known;
+    const made = new Set(model.labels);
+    sets.set(model, made);
+    return made;
+  };
+}
+
+/** Node names the cause by code, workerd only in words, and the same words for a refused connection and a broken one. */
+const CUT_SIGNS = /UND_ERR_SOCKET|ECONNRESET|EPIPE|connection lost|disconnected|closed/i;
+
+function failConnection(error: unknown): FailedResult {
+  return CUT_SIGNS.test(describe(error))
+    ? failed('cut', 'the connection could not be made, or broke before the answer began')
+    : failed('connect_failed', 'no connection could be made');
+}
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const code = 'code' in error ? String(error.code) : '';
+  return `${code} ${error.message} ${error.cause === undefined ? '' : describe(error.cause)}`;
+}
