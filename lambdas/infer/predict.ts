@@ -1,0 +1,94 @@
+/**
+ * One request's inputs -> upstream lines, in groups that are sent together: predictions in order, `done` with the last
+ * of them, or an `error` line that ends it. Owns grouping, the deadline and giving up, both looked at before every input.
+ */
+import { GatewayError } from '../../shared/errors.ts';
+import type { ModelInput } from '../../shared/schema/infer-request.ts';
+import { inputCount } from '../../shared/schema/infer-request.ts';
+import { TOP_COUNT } from '../../shared/schema/prediction.ts';
+import type { UpstreamLine } from '../../shared/schema/upstream.ts';
+import type { Turns } from '../lib/turns.ts';
+import { rankLabels } from './rank.ts';
+import type { LoadedModel } from './registry.ts';
+import type { Features } from './session.ts';
+
+export type PredictJob = {
+  readonly model: LoadedModel;
+  readonly input: ModelInput;
+  /** Lines sent together, so that a long answer is not one write a line. */
+  readonly groupSize: number;
+  /** On the clock of `nowMs`. */
+  readonly deadlineAtMs: number;
+  readonly nowMs: () => number;
+  readonly signal: AbortSignal;
+  readonly turns: Turns;
+  /** Told after every input, so that what an abandoned request cost is known too. */
+  readonly onCompute: (ms: number) => void;
+};
+
+/** Ends without a last line when the signal fires: nobody is left to read it. */
+export async function* predict(job: PredictJob): AsyncGenerator<readonly UpstreamLine[]> {
+  const total = inputCount(job.input);
+  let computeMs = 0;
+  let group: UpstreamLine[] = [];
+  for (let position = 0; position < total; position += 1) {
+    const line = await job.turns(async () => {
+      if (job.signal.aborted || job.nowMs() >= job.deadlineAtMs) return undefined;
+      const startedMs = job.nowMs();
+      const prediction = await predictOne(job.model, job.input, position);
+      const spentMs = job.nowMs() - startedMs;
+      computeMs += spentMs;
+      job.onCompute(spentMs);
+      return prediction;
+    });
+    if (job.signal.aborted) return;
+    if (line === undefined) {
+      const message = `The deadline passed after ${position} of ${total} inputs.`;
+      yield [...group, { kind: 'error', code: 'deadline_exceeded', message }];
+      return;
+    }
+    group.push(line);
+    if (group.length < job.groupSize || position === total - 1) continue;
+    yield group;
+    group = [];
+  }
+  yield [...group, { kind: 'done', count: total, compute_ms: Math.round(computeMs * 1000) / 1000 }];
+}
+
+/** Runs one blank input, so that the first request does not pay for the runtime's first allocations. */
+export async function warmUp(model: LoadedModel): Promise<void> {
+  const { input } = model.card;
+  const blank: ModelInput =
+    input.kind === 'text'
+      ? { kind: 'text', texts: [''] }
+      : { ...input, images: [new Float32Array(input.height * input.width * input.channels)] };
+  await predictOne(model, blank, 0);
+}
+
+async function predictOne(model: LoadedModel, input: ModelInput, position: number): Promise<UpstreamLine> {
+  const { features, truncated } = prepare(model, input, position);
+  const { labels } = model.card;
+  const logits = await model.session.run(features);
+  if (logits.length !== labels.length) {
+    throw new GatewayError('not_configured', 'The model does not fit its card.', {
+      detail: `${logits.length} logits for ${labels.length} labels`,
+    });
+  }
+  const top = rankLabels(logits, labels, model.spec.calibration.temperature, TOP_COUNT);
+  const [best] = top;
+  if (best === undefined || !Number.isFinite(best.confidence))
+    throw new RangeError('The model answered with no number.');
+  return { kind: 'prediction', label: best.label, confidence: best.confidence, top: [...top], truncated };
+}
+
+type Prepared = { readonly features: Features; readonly truncated: boolean };
+
+function prepare(model: LoadedModel, input: ModelInput, position: number): Prepared {
+  if (input.kind === 'image') {
+    const { height, width, images } = input;
+    const pixels = images[position] ?? new Float32Array();
+    return { features: { kind: 'image', height, width, pixels }, truncated: false };
+  }
+  const { ids = [], truncated = false } = model.tokenizer?.encode(input.texts[position] ?? '') ?? {};
+  return { features: { kind: 'text', ids }, truncated };
+}
