@@ -1,0 +1,150 @@
+/**
+ * The whole product on this machine: embedded DynamoDB, stand-ins for Lambda and SageMaker over the real model server,
+ * the real worker in workerd, one published configuration. Owns order of start and stop.
+ */
+import { randomBytes } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { defaultConfig } from '../shared/config/default-config.ts';
+import { cardSchema, type Card } from '../shared/schema/card.ts';
+import type { Config } from '../shared/schema/config.ts';
+import { startDynamoDb, type DynamoDb } from './aws/dynamodb.ts';
+import { startLambda, type Lambda } from './aws/lambda.ts';
+import { startSageMaker, type SageMaker } from './aws/sagemaker.ts';
+import { REPOSITORY_ROOT } from './bundle-worker.ts';
+import { publishConfig } from './publish-config.ts';
+import type { KnownKey } from './sigv4.ts';
+import { startWorker, type LocalWorker } from './worker.ts';
+
+export const LOCAL_REGION = 'us-east-1';
+export const LOCAL_TABLE = 'hybrid-inference-local';
+export const LOCAL_ENVIRONMENT = 'local';
+const ENDPOINT_NAME = 'hybrid-inference-large';
+/** Each is a process with the model loaded. */
+const LAMBDA_CONCURRENCY = 4;
+const FUNCTION_NAME = 'hybrid-inference-base';
+
+export type StackOptions = {
+  /** 0 takes any free port. */
+  readonly port: number;
+  readonly apiKey?: string | undefined;
+  /** Changes the default configuration before it is published. */
+  readonly configure?: (config: Config) => Config;
+  readonly onWorkerLine?: (line: string) => void;
+  readonly onServerLine?: (line: string) => void;
+};
+
+export type Stack = {
+  readonly url: string;
+  readonly dynamodb: DynamoDb;
+  readonly lambda: Lambda;
+  readonly sagemaker: SageMaker;
+  readonly worker: LocalWorker;
+  readonly credentials: KnownKey;
+  /** The configuration that was published. */
+  readonly config: Config;
+  publish(config: Config): Promise<number>;
+  close(): Promise<void>;
+};
+
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const credentials = localCredentials();
+  const findKey = (id: string) => (id === credentials.accessKeyId ? credentials : undefined);
+  const opened: { close(): Promise<void> }[] = [];
+  const close = async () => {
+    await Promise.allSettled(opened.splice(0).map((piece) => piece.close()));
+  };
+  const opening = <T extends { close(): Promise<void> }>(piece: T): T => {
+    opened.push(piece);
+    return piece;
+  };
+  const serverLines = options.onServerLine === undefined ? {} : { onLine: options.onServerLine };
+  try {
+    const [dynamodb, lambda, sagemaker] = await Promise.all([
+      startDynamoDb({ region: LOCAL_REGION, tableName: LOCAL_TABLE, findKey, adminKey: credentials }).then(opening),
+      startLambda({
+        region: LOCAL_REGION,
+        findKey,
+        functionName: FUNCTION_NAME,
+        handlerFile: join(REPOSITORY_ROOT, 'lambdas/infer/handler.ts'),
+        concurrency: LAMBDA_CONCURRENCY,
+        environment: { MODEL_DIR: join(REPOSITORY_ROOT, 'models'), MODEL_VARIANTS: 'base' },
+        ...serverLines,
+      }).then(opening),
+      startSageMaker({
+        region: LOCAL_REGION,
+        findKey,
+        endpointName: ENDPOINT_NAME,
+        containerFile: join(REPOSITORY_ROOT, 'lambdas/infer/container.ts'),
+        environment: { MODEL_DIR: join(REPOSITORY_ROOT, 'models'), MODEL_VARIANTS: 'large' },
+        ...serverLines,
+      }).then(opening),
+    ]);
+    const client = new DynamoDBClient({ endpoint: dynamodb.url, region: LOCAL_REGION, credentials });
+    opened.push({ close: () => Promise.resolve(client.destroy()) });
+    const cloudConfig = defaultConfig(await readCards(), {
+      region: LOCAL_REGION,
+      lambdaFunctionUrl: lambda.functionUrl,
+      sagemakerEndpointName: ENDPOINT_NAME,
+      sagemakerBaseUrl: sagemaker.url,
+    });
+    const config = options.configure?.(cloudConfig) ?? cloudConfig;
+    const publish = async (value: Config) =>
+      (await publishConfig(client, LOCAL_TABLE, LOCAL_ENVIRONMENT, value, 'npm start')).version;
+    await dynamodb.waitUntilReady();
+    await publish(config);
+    const [worker] = await Promise.all([
+      startWorker({
+        port: options.port,
+        bindings: workerBindings(dynamodb.url, credentials, options.apiKey),
+        onLine: options.onWorkerLine ?? (() => undefined),
+      }).then(opening),
+      lambda.waitUntilReady(),
+      sagemaker.waitUntilReady(),
+    ]);
+    return { url: worker.url, dynamodb, lambda, sagemaker, worker, credentials, config, publish, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Made anew at each start: nothing on disk, nothing to leak. */
+function localCredentials(): KnownKey {
+  return {
+    accessKeyId: `AKIALOCAL${randomBytes(6).toString('hex').toUpperCase().slice(0, 11)}`,
+    secretAccessKey: randomBytes(30).toString('base64'),
+  };
+}
+
+function workerBindings(
+  databaseUrl: string,
+  credentials: KnownKey,
+  apiKey: string | undefined,
+): Record<string, string> {
+  return {
+    ENVIRONMENT: LOCAL_ENVIRONMENT,
+    AWS_REGION: LOCAL_REGION,
+    AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+    DATABASE_URL: databaseUrl,
+    TABLE_NAME: LOCAL_TABLE,
+    METRICS_SHARDS: '1',
+    ...(apiKey === undefined ? {} : { API_KEY: apiKey }),
+  };
+}
+
+async function readCards(): Promise<readonly Card[]> {
+  const folder = join(REPOSITORY_ROOT, 'models');
+  const entries = await readdir(folder, { withFileTypes: true });
+  const cards = await Promise.all(
+    entries
+      .filter((entry) => entry.isDirectory())
+      .map(async (entry) => {
+        const text = await readFile(join(folder, entry.name, 'card.json'), 'utf8').catch(() => undefined);
+        return text === undefined ? [] : [cardSchema.parse(JSON.parse(text))];
+      }),
+  );
+  return cards.flat();
+}

@@ -1,0 +1,103 @@
+/**
+ * `npm start`: the whole product on this machine, offline. Shows a handful of answers, then keeps serving until Ctrl-C.
+ * `--once` stops after the demonstration; exit status 1 where anything in it failed.
+ */
+import { createServer } from 'node:net';
+import { parseArgs } from 'node:util';
+import { runDemo } from './demo.ts';
+import { startStack, type Stack } from './stack.ts';
+
+const DEFAULT_PORT = 8787;
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: { once: { type: 'boolean', default: false }, logs: { type: 'boolean', default: false } },
+  });
+  loadDotEnv();
+  const port = portFrom(process.env['PORT']);
+  await refuseTakenPort(port);
+  const apiKey = process.env['API_KEY'] === '' ? undefined : process.env['API_KEY'];
+
+  let showLogs = values.logs;
+  const onLine = (line: string) => {
+    if (showLogs) console.log(line);
+  };
+  console.log('Starting DynamoDB, Lambda and SageMaker stand-ins and the edge worker ...');
+  const startedAtMs = Date.now() - performance.now();
+  const stack = await startStack({ port, apiKey, onWorkerLine: onLine, onServerLine: onLine });
+  const stopped = stopOnSignal(stack);
+  const demo = await runDemo(stack.url, apiKey);
+  console.log(`\n${demo.text}\n`);
+  console.log(`First answer ${((demo.firstAnswerAtMs - startedAtMs) / 1_000).toFixed(1)} s after the start.`);
+  for (const failure of demo.failures) console.error(`FAILED  ${failure}`);
+  if (values.once) {
+    await stack.close();
+    return demo.failures.length === 0 ? 0 : 1;
+  }
+  console.log(howToCall(stack.url, apiKey));
+  showLogs = true;
+  await stopped;
+  return 0;
+}
+
+function portFrom(text: string | undefined): number {
+  if (text === undefined || text === '') return DEFAULT_PORT;
+  const port = Number(text);
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
+  throw new Error(`PORT must be a whole number from 0 to 65535, not "${text}"`);
+}
+
+function refuseTakenPort(port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', (error: NodeJS.ErrnoException) => {
+      const why =
+        error.code === 'EADDRINUSE' ? 'is taken by another program' : `cannot be used (${error.code ?? error.message})`;
+      reject(new Error(`Port ${port} ${why}. Choose another: PORT=8788 npm start`));
+    });
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve()));
+  });
+}
+
+function loadDotEnv(): void {
+  try {
+    process.loadEnvFile('.env');
+  } catch (error) {
+    const isAbsent = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    if (!isAbsent) throw error;
+  }
+}
+
+/** Resolves when Ctrl-C, or whoever runs this, asked to stop and all of it has stopped. */
+function stopOnSignal(stack: Stack): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = () => {
+      console.log('\nStopping ...');
+      void stack.close().then(resolve);
+    };
+    process.once('SIGINT', stop);
+    process.once('SIGTERM', stop);
+  });
+}
+
+function howToCall(url: string, apiKey: string | undefined): string {
+  const key = apiKey === undefined ? '' : ` \\\n    -H "authorization: Bearer $API_KEY"`;
+  return [
+    `Serving at ${url}${apiKey === undefined ? ' (open: no API key is configured)' : ' (API key asked for)'}. Ctrl-C stops all of it. Try:`,
+    '',
+    `  curl -s ${url}/v1/infer -H 'content-type: application/json'${key} \\`,
+    `    -d '{"model_name": "intent", "input_data": "wake me up at seven", "explain": true}'`,
+    `  curl -s ${url}/v1/models`,
+    `  curl -s ${url}/readyz`,
+    `  curl -s ${url}/v1/metrics`,
+    '',
+    'One line of JSON per request follows.',
+  ].join('\n');
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}
