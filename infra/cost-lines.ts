@@ -1,0 +1,100 @@
+/**
+ * From a deployment's resources to what each kind costs a month at rest. Pure; printing is in cost-at-rest.ts.
+ */
+import * as z from 'zod';
+import { FREE_AT_REST, HOURS_A_MONTH, PRICES, SECONDS_A_MONTH } from './prices.ts';
+import type { Price } from './prices.ts';
+import type { Settings } from './settings.ts';
+
+export const templateSchema = z.looseObject({
+  Resources: z.record(
+    z.string(),
+    z.looseObject({ Type: z.string(), Properties: z.record(z.string(), z.unknown()).optional() }),
+  ),
+});
+
+export type TemplateResource = z.infer<typeof templateSchema>['Resources'][string];
+
+export type Assumptions = {
+  readonly settings: Settings;
+  readonly tableGb: number;
+  readonly bucketGb: number;
+  readonly imageGb: number;
+  /** Sources disagree on instance prices, so there is no default. */
+  readonly instanceUsdPerHour: number | null;
+};
+
+/** `usd` is null where no price is known: reported, never counted as zero. */
+export type CostLine = {
+  readonly what: string;
+  readonly quantity: number;
+  readonly usd: number | null;
+  readonly source: string;
+};
+
+export function costLines(resources: readonly TemplateResource[], assumed: Assumptions): CostLine[] {
+  const count = (type: string): number => resources.filter((resource) => resource.Type === type).length;
+  const alarmMetrics = resources
+    .filter(({ Type }) => Type === 'AWS::CloudWatch::Alarm')
+    .reduce((sum, alarm) => sum + metricsIn(alarm), 0);
+  const lines = [
+    priced('metrics in alarms', alarmMetrics, PRICES.alarmMetric),
+    priced('dashboards', count('AWS::CloudWatch::Dashboard'), PRICES.dashboard),
+    priced('GB in the table', count('AWS::DynamoDB::GlobalTable') * assumed.tableGb, PRICES.tableStorage),
+    priced('GB of point-in-time recovery', count('AWS::DynamoDB::GlobalTable') * assumed.tableGb, PRICES.tableRecovery),
+    priced('GB in the bucket', count('AWS::S3::Bucket') * assumed.bucketGb, PRICES.bucketStorage),
+    priced('GB of images', count('AWS::ECR::Repository') * assumed.imageGb, PRICES.imageStorage),
+    ...provisionedFunction(assumed.settings),
+    ...endpoint(count('AWS::SageMaker::Endpoint'), assumed),
+  ];
+  const known = new Set([
+    ...FREE_AT_REST,
+    'AWS::CloudWatch::Alarm',
+    'AWS::CloudWatch::Dashboard',
+    'AWS::DynamoDB::GlobalTable',
+    'AWS::S3::Bucket',
+    'AWS::ECR::Repository',
+    'AWS::SageMaker::Endpoint',
+  ]);
+  const unknown = new Set(resources.map(({ Type }) => Type).filter((type) => !known.has(type)));
+  return [...lines, ...[...unknown].map((type) => unpriced(type, count(type)))];
+}
+
+/** An alarm on an expression is charged for every metric in it. */
+function metricsIn(alarm: TemplateResource): number {
+  const queries = alarm.Properties?.['Metrics'];
+  if (!Array.isArray(queries)) return 1;
+  return queries.filter((query: unknown) => typeof query === 'object' && query !== null && 'MetricStat' in query)
+    .length;
+}
+
+function provisionedFunction({ function: { provisionedConcurrency, memoryMb } }: Settings): CostLine[] {
+  if (provisionedConcurrency === undefined) return [];
+  const gbSeconds = provisionedConcurrency * (memoryMb / 1_024) * SECONDS_A_MONTH;
+  const { usd, source } = PRICES.provisionedFunction;
+  return [{ what: 'function environments kept warm', quantity: provisionedConcurrency, usd: gbSeconds * usd, source }];
+}
+
+function endpoint(count: number, { settings, instanceUsdPerHour }: Assumptions): CostLine[] {
+  const { hosting } = settings.endpoint;
+  if (count === 0) return [];
+  if (hosting.kind === 'instances') {
+    const what = `${hosting.instanceType} instances`;
+    if (instanceUsdPerHour === null) return [unpriced(`${what} (give --instance-usd-per-hour)`, hosting.minInstances)];
+    const usd = hosting.minInstances * instanceUsdPerHour * HOURS_A_MONTH;
+    return [{ what, quantity: hosting.minInstances, usd, source: '--instance-usd-per-hour' }];
+  }
+  if (hosting.provisionedConcurrency !== undefined)
+    return [unpriced('endpoint environments kept warm', hosting.provisionedConcurrency)];
+  return [
+    { what: 'serverless endpoint', quantity: count, usd: 0, source: 'https://aws.amazon.com/sagemaker/pricing/' },
+  ];
+}
+
+function priced(what: string, quantity: number, { usd, source }: Price): CostLine {
+  return { what, quantity, usd: quantity * usd, source };
+}
+
+function unpriced(what: string, quantity: number): CostLine {
+  return { what, quantity, usd: null, source: 'no price known' };
+}

@@ -1,0 +1,38 @@
+/**
+ * What watches the other stacks: topic, alarms, budget, dashboard. Changing it cannot disturb an answer.
+ */
+/* oxlint-disable no-new -- a construct joins its scope when made */
+import { CfnOutput, Stack } from 'aws-cdk-lib';
+import type { StackProps } from 'aws-cdk-lib';
+import type { Construct } from 'constructs';
+import { alarmTopic } from '../constructs/alarm-topic.ts';
+import { monthlyBudget } from '../constructs/monthly-budget.ts';
+import { operatorDashboard } from '../constructs/operator-dashboard.ts';
+import { RuntimeAlarms } from '../constructs/runtime-alarms.ts';
+import { deploymentName } from '../settings.ts';
+import type { Settings } from '../settings.ts';
+import type { ComputeStack } from './compute.ts';
+import type { DataStack } from './data.ts';
+
+export type ObservabilityStackProps = StackProps & {
+  readonly settings: Settings;
+  readonly data: DataStack;
+  readonly compute: ComputeStack;
+};
+
+export class ObservabilityStack extends Stack {
+  constructor(scope: Construct, id: string, props: ObservabilityStackProps) {
+    super(scope, id, props);
+    const { settings, data, compute } = props;
+    const watched = { alias: compute.alias, endpointName: compute.endpointName, table: data.table };
+
+    const topic = alarmTopic(this, 'AlarmTopic', settings.alarms.email);
+    const { alarms } = new RuntimeAlarms(this, 'Alarms', { settings: settings.alarms, topic, ...watched });
+    monthlyBudget(this, 'Budget', settings, topic);
+    const name = deploymentName(settings);
+    operatorDashboard(this, 'Dashboard', { name, alarms, ...watched });
+
+    new CfnOutput(this, 'AlarmTopicArn', { value: topic.topicArn, description: 'Subscribe to it to hear alarms' });
+    new CfnOutput(this, 'DashboardName', { value: name, description: 'CloudWatch dashboard' });
+  }
+}
