@@ -10,10 +10,10 @@ import {
   TABLE_PARTITION_KEY,
   TABLE_SORT_KEY,
 } from '../names.ts';
-import { configSchema } from '../schema/config.ts';
 import type { Config } from '../schema/config.ts';
+import { parseConfig } from './parse-config.ts';
 
-export type AttributeValue = { S: string } | { N: string };
+type AttributeValue = { S: string } | { N: string };
 export type Item = Record<string, AttributeValue>;
 
 /** What goes with an item so that it is only put where that is safe. */
@@ -37,9 +37,9 @@ export type StoredVersion = {
 };
 
 /** DynamoDB refuses an item above 400 KB; the rest of the item is small. */
-export const MAX_CONFIG_BODY_CHARACTERS = 380_000;
+const MAX_CONFIG_BODY_CHARACTERS = 380_000;
 
-export function configKey(environment: string, sortKey: string): Item {
+function configKey(environment: string, sortKey: string): Item {
   return { [TABLE_PARTITION_KEY]: { S: configPartition(environment) }, [TABLE_SORT_KEY]: { S: sortKey } };
 }
 
@@ -113,12 +113,11 @@ export function parseConfigBody(body: string): Config {
   } catch {
     throw new StoredConfigError('the stored configuration is not JSON');
   }
-  const parsed = configSchema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  const where = issue === undefined || issue.path.length === 0 ? 'the document' : issue.path.join('.');
+  const parsed = parseConfig(value);
+  if (parsed.ok) return parsed.config;
+  const [problem] = parsed.problems;
   throw new StoredConfigError(
-    `the stored configuration is not valid at ${where}: ${issue?.message ?? 'unknown reason'}`,
+    `the stored configuration is not valid: ${problem?.path ?? ''} ${problem?.message ?? ''}`,
   );
 }
 

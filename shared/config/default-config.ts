@@ -143,6 +143,7 @@ function served(
           p50_ms: networkMs + (variant.latency_ms.p50 ?? 1),
           p95_ms: 2 * networkMs + (variant.latency_ms.p95 ?? 2),
         },
+        compute_prior_ms: variant.latency_ms.p50 ?? 1,
       })),
   );
 }

@@ -136,8 +136,9 @@ function toCandidate(
 ): Candidate {
   const { spec } = state;
   const kind = spec.endpoint.kind;
-  const observed = state.latency[`${served.model}/${served.variant}`];
-  const latency = estimateLatency(served.latency_prior, observed, itemFactor(kind, facts.itemCount), deadlineZ);
+  const key = `${served.model}/${served.variant}`;
+  const factor = itemFactor(kind, facts.itemCount);
+  const latency = estimateLatency(served.latency_prior, state.latency[key], factor, deadlineZ);
   return {
     spec,
     kind,
@@ -146,7 +147,7 @@ function toCandidate(
     p50Ms: latency.p50Ms,
     p95Ms: latency.p95Ms,
     neededMs: latency.neededMs,
-    costNanos: estimateCostNanos(spec.price, latency.p50Ms, facts.itemCount),
+    costNanos: estimateCostNanos(spec.price, state.computeMs[key] ?? served.compute_prior_ms, factor),
   };
 }
 

@@ -60,11 +60,12 @@ function fitted(p50Ms: number, p95Ms: number, z: number): number {
 }
 
 /**
- * In process, CPU is what is billed, and the clock does not show it. Elsewhere an attempt is taken to compute for as long
- * as half of them last, the way there included: above what will be billed rather than below.
+ * In process, CPU is what is billed, and the clock does not show it. Elsewhere it is the time the place says it was busy.
+ * @param computeMs of one input
+ * @param factor itemFactor of the request
  */
-export function estimateCostNanos(price: PriceSpec, p50Ms: number, items: number): number {
-  return attemptCostNanos(price, price.kind === 'edge_cpu' ? price.cpu_ms_per_item * items : p50Ms);
+export function estimateCostNanos(price: PriceSpec, computeMs: number, factor: number): number {
+  return attemptCostNanos(price, (price.kind === 'edge_cpu' ? price.cpu_ms_per_item : computeMs) * factor);
 }
 
 /**

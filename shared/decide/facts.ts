@@ -21,6 +21,8 @@ export type TargetState = {
   readonly inFlight: number;
   /** Keyed by `model/variant`; absent where nothing has been observed. */
   readonly latency: Readonly<Record<string, LatencyEstimate>>;
+  /** What one input kept the place busy, by its own measure; keyed alike. */
+  readonly computeMs: Readonly<Record<string, number>>;
   /** Why this isolate cannot reach it at all (no credentials, no endpoint), or undefined. */
   readonly unreachable: string | undefined;
 };

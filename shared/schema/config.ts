@@ -79,7 +79,14 @@ const endpointSchema = z.discriminatedUnion('kind', [
   }),
 ]);
 
-const servesSchema = z.strictObject({ model: name, variant: name, latency_prior: latencyPriorSchema });
+const servesSchema = z.strictObject({
+  model: name,
+  variant: name,
+  /** End to end as the gateway would see it, before anything has been observed. */
+  latency_prior: latencyPriorSchema,
+  /** How long one input keeps the place busy, before anything has been observed: what will be billed, the way there excluded. */
+  compute_prior_ms: positiveMs,
+});
 
 const targetSchema = z.strictObject({
   id: name,

@@ -168,7 +168,7 @@ describe('eligible', () => {
 
   it('ignores targets and variants of other models without a word', () => {
     const other = lambda();
-    const serves = [{ model: 'digits', variant: 'base', latency_prior: { p50_ms: 1, p95_ms: 2 } }];
+    const serves = [{ model: 'digits', variant: 'base', latency_prior: { p50_ms: 1, p95_ms: 2 }, compute_prior_ms: 1 }];
     const plan = decide(
       factsWith({
         targets: [

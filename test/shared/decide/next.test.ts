@@ -186,6 +186,7 @@ describe('next', () => {
       model: 'intent',
       variant,
       latency_prior: { p50_ms: 10, p95_ms: 20 },
+      compute_prior_ms: 10,
     }));
     const targets = [
       edge(),

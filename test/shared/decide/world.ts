@@ -78,7 +78,7 @@ export function target(id: string, kind: TargetSpec['endpoint']['kind'], options
       region: 'local',
       enabled: true,
       endpoint: endpoints[kind],
-      serves: [{ model: 'intent', variant, latency_prior: { p50_ms: p50Ms, p95_ms: p95Ms } }],
+      serves: [{ model: 'intent', variant, latency_prior: { p50_ms: p50Ms, p95_ms: p95Ms }, compute_prior_ms: p50Ms }],
       price: prices[kind],
       timeout_ms: 5_000,
       max_batch: 64,
@@ -89,6 +89,7 @@ export function target(id: string, kind: TargetSpec['endpoint']['kind'], options
     breaker: breaker ?? initialBreaker,
     inFlight: inFlight ?? 0,
     latency: observed === undefined ? {} : { [`intent/${variant}`]: observed },
+    computeMs: {},
     unreachable,
   };
 }
