@@ -7,7 +7,7 @@ import { basename, dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
 
-export type WorkerModule =
+type WorkerModule =
   | { readonly type: 'esm'; readonly contents: string }
   | { readonly type: 'data' | 'wasm'; readonly contents: Uint8Array<ArrayBuffer> };
 

@@ -71,12 +71,19 @@ function loadDotEnv(): void {
 /** Resolves when Ctrl-C, or whoever runs this, asked to stop and all of it has stopped. */
 function stopOnSignal(stack: Stack): Promise<void> {
   return new Promise((resolve) => {
+    let isStopping = false;
     const stop = () => {
+      // npm passes on a signal that the terminal has sent here already.
+      if (isStopping) return;
+      isStopping = true;
       console.log('\nStopping ...');
       void stack.close().then(resolve);
     };
-    process.once('SIGINT', stop);
-    process.once('SIGTERM', stop);
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      // Miniflare's own listener ends the process at once, before the rest has stopped. Its hook on exit stays.
+      process.removeAllListeners(signal);
+      process.on(signal, stop);
+    }
   });
 }
 

@@ -10,7 +10,7 @@ const optionalText = z
   .optional();
 const optionalUrl = optionalText.pipe(z.url().optional());
 
-export const envSchema = z.object({
+const envSchema = z.object({
   ENVIRONMENT: optionalText.transform((value) => value ?? 'local'),
   LOG_LEVEL: optionalText
     .pipe(z.enum(['debug', 'info', 'warn', 'error']).optional())

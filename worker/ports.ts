@@ -74,7 +74,7 @@ export type ConfigStore = {
 };
 
 /** Keeps work alive after the answer is sent: `waitUntil` in a worker. */
-export type KeepAlive = (work: Promise<void>) => void;
+type KeepAlive = (work: Promise<void>) => void;
 
 /** Holds the configuration in force; refreshes it in the background and keeps the last good one. Nothing here rejects. */
 export type ConfigKeeper = {
@@ -129,7 +129,7 @@ export type RecordSink = {
 };
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
-export type LogFields = Readonly<Record<string, unknown>>;
+type LogFields = Readonly<Record<string, unknown>>;
 export type Logger = {
   log(level: LogLevel, message: string, requestId: string, fields?: LogFields): void;
 };

@@ -16,6 +16,9 @@ const LEAST_LEFT_MS = 1;
 /** An attempt keeps at least this share of what is left, however slow the one behind it. */
 const LEAST_SHARE = 0.5;
 
+/** Timers fire late on a busy machine: kept free even for a place that answers at once, or it would never be asked. */
+const LEAST_ROOM_MS = 20;
+
 /** Where the request stands. */
 type Standing = {
   readonly plan: Plan;
@@ -103,15 +106,32 @@ function begin(standing: Standing, index: number, why: 'first' | 'escalation' | 
   return { kind: 'attempt', index, why, timeoutMs: timeoutMsOf(standing, index) };
 }
 
-/** Leaves room for the attempt that would follow a failure, while this one keeps a fair chance of its own. */
+/** Leaves room for the places that would be asked after failures, while this one keeps a fair chance of its own. */
 function timeoutMsOf(standing: Standing, index: number): number {
   const { plan, leftMs } = standing;
   const own = plan.attempts[index];
   if (own === undefined) return leftMs;
-  const behind = find(standing, (candidate, at) => at !== index && candidate.target !== own.target);
-  const roomMs = behind === undefined ? 0 : (plan.attempts[behind]?.predictedP50Ms ?? 0);
-  const fairMs = Math.max(own.predictedP95Ms, leftMs * LEAST_SHARE);
+  const roomMs = roomBehindMs(standing, own);
+  const fairMs = Math.max(
+    leftMs * LEAST_SHARE,
+    Math.min(own.predictedP95Ms, roomMs === 0 ? leftMs : leftMs - LEAST_ROOM_MS),
+  );
   return Math.min(own.timeoutMs, leftMs, Math.max(leftMs - roomMs, fairMs));
+}
+
+/** For every other open place that could be in time, once: each may fail in its turn, and the last must still be asked. */
+function roomBehindMs(standing: Standing, own: PlannedAttempt): number {
+  const { leftMs } = standing;
+  const { attempts } = standing.plan;
+  let roomMs = 0;
+  for (let index = 0; index < attempts.length; index += 1) {
+    const behind = attempts[index];
+    if (behind === undefined || behind.target === own.target || !isOpen(standing, index, behind.target)) continue;
+    if (behind.predictedP50Ms > leftMs) continue;
+    if (find(standing, (candidate) => candidate.target === behind.target) !== index) continue;
+    roomMs += Math.max(LEAST_ROOM_MS, behind.predictedP50Ms);
+  }
+  return roomMs;
 }
 
 /** First attempt in the plan's order that is untried, not on a target that failed in this request, and wanted. */

@@ -177,7 +177,7 @@ export const configSchema = z.strictObject({
 
 export type Config = z.infer<typeof configSchema>;
 export type ModelSpec = z.infer<typeof modelSchema>;
-export type VariantSpec = z.infer<typeof variantSchema>;
+
 export type TargetSpec = z.infer<typeof targetSchema>;
 export type TargetKind = TargetSpec['endpoint']['kind'];
 export type RouteSpec = z.infer<typeof routeSchema>;

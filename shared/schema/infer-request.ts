@@ -6,13 +6,13 @@ import * as z from 'zod';
 
 export const COMPLEXITIES = ['low', 'medium', 'high', 'auto'] as const;
 export const PRIORITIES = ['low', 'normal', 'high', 'critical'] as const;
-export const PLACEMENTS = ['any', 'edge', 'cloud'] as const;
-export const CACHE_MODES = ['default', 'bypass', 'refresh'] as const;
+const PLACEMENTS = ['any', 'edge', 'cloud'] as const;
+const CACHE_MODES = ['default', 'bypass', 'refresh'] as const;
 
 export type Complexity = (typeof COMPLEXITIES)[number];
 export type Priority = (typeof PRIORITIES)[number];
 export type Placement = (typeof PLACEMENTS)[number];
-export type CacheMode = (typeof CACHE_MODES)[number];
+type CacheMode = (typeof CACHE_MODES)[number];
 
 /** Ten minutes: longer than any upstream here can hold a synchronous call. */
 const MAX_LATENCY_REQUIREMENT_MS = 600_000;

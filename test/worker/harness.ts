@@ -30,7 +30,7 @@ export type Harness = {
 };
 
 /** Only what tests look at. */
-export type Answer = {
+type Answer = {
   readonly request_id: string;
   readonly variant: string;
   readonly predictions: readonly {

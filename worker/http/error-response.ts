@@ -1,7 +1,7 @@
 /**
- * The native form of an error: `{error: {code, message, field?, request_id}}`, with the status of the one table.
+ * The native form of an error: `{error: {code, message, field?, retryable, request_id}}`, with the status of the one table.
  */
-import { statusOf, type GatewayError } from '../../shared/errors.ts';
+import { isRetryable, statusOf, type GatewayError } from '../../shared/errors.ts';
 import { REQUEST_ID_HEADER } from '../../shared/names.ts';
 import type { Decision } from '../../shared/schema/infer-result.ts';
 import { renderDecision } from './render-result.ts';
@@ -14,6 +14,7 @@ export function errorResponse(error: GatewayError, requestId: string, decision: 
       code: error.code,
       message: error.message,
       ...(error.field === undefined ? {} : { field: error.field }),
+      retryable: isRetryable(error.code),
       request_id: requestId,
     },
     ...(decision === null ? {} : { decision: renderDecision(decision) }),

@@ -205,14 +205,32 @@ describe('next', () => {
     ).toBe('fallback 3');
   });
 
-  it('leaves room for the attempt behind', () => {
-    // 1,000 left, lambda's p50 is 20: the edge may take 980, and then its own limit applies.
-    expect(after({}, [])).toMatchObject({ timeoutMs: 980 });
+  it('leaves room for the places behind', () => {
+    // 1,000 left, lambda's p50 is 20 and sagemaker's 60: the edge may take 920, and then its own limit applies.
+    expect(after({}, [])).toMatchObject({ timeoutMs: 920 });
     expect(after({ targets: [edge({ timeout_ms: 300 }), lambda()] }, [])).toMatchObject({ timeoutMs: 300 });
     // 110 left for lambda, sagemaker behind it wants 60: lambda still gets half.
     expect(after({}, [[0, unsure]], 110)).toMatchObject({ index: 1, timeoutMs: 55 });
     // 70 left: half would be 35, its own p95 is 40.
     expect(after({}, [[0, unsure]], 70)).toMatchObject({ index: 1, timeoutMs: 40 });
+  });
+
+  it('leaves time to ask a place that takes next to none', () => {
+    // Medium starts at lambda; sagemaker (p50 60) and the edge (p50 1) are behind it. A timer that fires a few
+    // milliseconds late must not cost the answer of the edge.
+    expect(after(medium, [])).toMatchObject({ index: 0, timeoutMs: 920 });
+    // Lambda hung for as long as it might: sagemaker gets its median, and the edge is still asked after it.
+    expect(after(medium, [[0, failed]], 80)).toMatchObject({ index: 1, timeoutMs: 60 });
+    expect(
+      after(
+        medium,
+        [
+          [0, failed],
+          [1, failed],
+        ],
+        20,
+      ),
+    ).toMatchObject({ why: 'fallback', index: 2, timeoutMs: 20 });
   });
 
   it('gives an attempt against the odds no more than is left', () => {

@@ -129,7 +129,9 @@ describe('plain TypeScript and WebAssembly agree', () => {
             g: f32(2, seed + 2),
           },
         };
-        expect(await disagreement(source, { text: `${words} again `.repeat(times) })).toBeLessThan(1e-4);
+        // Thousands of float32 terms of both signs nearly cancel; the order of adding then shows in the fourth digit.
+        const tolerance = times === 1 ? 1e-4 : 1e-3;
+        expect(await disagreement(source, { text: `${words} again `.repeat(times) })).toBeLessThan(tolerance);
       }),
       { numRuns: 120 },
     );
