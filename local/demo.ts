@@ -27,6 +27,12 @@ const SENTENCES = [
   'translate good night into italian',
   'is it going to be cold enough for a jacket later',
   'who painted the ceiling of the sistine chapel',
+  'remind me to water the plants on sunday',
+  'book me a table for four at the thai place tonight',
+  'how far is the airport from here',
+  'what should i make for dinner with chicken and rice',
+  'play the next song',
+  'my phone is lost, can you ring it',
 ];
 const IMAGE_INDEXES = [0, 1, 2];
 
