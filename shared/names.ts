@@ -27,6 +27,8 @@ export function metricsSortKey(isolateId: string, sequence: number): string {
   return `${isolateId}#${sequence}`;
 }
 
+/** JSON Lines: the model server's answers. */
+export const UPSTREAM_CONTENT_TYPE = 'application/x-ndjson';
 export const REQUEST_ID_HEADER = 'x-request-id';
 /** Milliseconds an upstream may still spend; sent with every attempt. */
 export const DEADLINE_HEADER = 'x-deadline-ms';

@@ -2,22 +2,27 @@
  * The worker's bindings, parsed once per isolate. Everything is optional: with nothing set the worker serves its edge
  * variants from the embedded configuration. A value that is set and wrong is an error that names it.
  */
-import * as z from 'zod';
+import * as z from 'zod/mini';
 
-const optionalText = z
-  .string()
-  .transform((value) => (value.trim() === '' ? undefined : value.trim()))
-  .optional();
-const optionalUrl = optionalText.pipe(z.url().optional());
+/** An empty value counts as unset, as in a `.env` file copied from the example. */
+const optionalText = z.pipe(
+  z.optional(z.string('must be a text')),
+  z.transform((value) => (value === undefined || value.trim() === '' ? undefined : value.trim())),
+);
+const optionalUrl = z.pipe(optionalText, z.optional(z.url('must be a URL')));
+const textOr = (fallback: string) =>
+  z.pipe(
+    optionalText,
+    z.transform((value) => value ?? fallback),
+  );
 
+/** Of zod/mini, like every schema that a first answer waits for. */
 const envSchema = z.object({
-  ENVIRONMENT: optionalText.transform((value) => value ?? 'local'),
-  LOG_LEVEL: optionalText
-    .pipe(z.enum(['debug', 'info', 'warn', 'error']).optional())
-    .transform((value) => value ?? 'info'),
+  ENVIRONMENT: textOr('local'),
+  LOG_LEVEL: z.pipe(textOr('info'), z.enum(['debug', 'info', 'warn', 'error'], 'must be debug, info, warn or error')),
   /** One key asked of every caller, beside those of the configuration. */
   API_KEY: optionalText,
-  AWS_REGION: optionalText.transform((value) => value ?? 'us-east-1'),
+  AWS_REGION: textOr('us-east-1'),
   AWS_ACCESS_KEY_ID: optionalText,
   AWS_SECRET_ACCESS_KEY: optionalText,
   AWS_SESSION_TOKEN: optionalText,
@@ -27,7 +32,13 @@ const envSchema = z.object({
   LAMBDA_FUNCTION_URL: optionalUrl,
   SAGEMAKER_ENDPOINT_NAME: optionalText,
   SAGEMAKER_BASE_URL: optionalUrl,
-  METRICS_SHARDS: z.coerce.number().int().min(1).max(64).default(4),
+  METRICS_SHARDS: z.pipe(
+    z.pipe(
+      textOr('4'),
+      z.transform((value) => Number(value)),
+    ),
+    z.int('must be a whole number').check(z.minimum(1, 'must be at least 1'), z.maximum(64, 'must be at most 64')),
+  ),
 });
 
 export type WorkerEnv = z.infer<typeof envSchema>;

@@ -4,7 +4,7 @@
 import kernels from './engine/kernels.wasm';
 import { defaultConfig } from '../shared/config/default-config.ts';
 import type { Config, TargetSpec } from '../shared/schema/config.ts';
-import { BUNDLED_WEIGHTS, bundledCards } from './edge-models.ts';
+import { BUNDLED_WEIGHTS, BUNDLED_CARDS } from './edge-models.ts';
 import { createEngine } from './engine/engine.ts';
 import { parseEnv, type WorkerEnv } from './env.ts';
 import { IsolateState } from './isolate-state.ts';
@@ -12,11 +12,10 @@ import { createLogger } from './logger.ts';
 import { sha256Hex } from './pipeline/identify.ts';
 import { createAnswerCache, type StoredAnswer } from './pipeline/lookup.ts';
 import type { Services } from './pipeline/services.ts';
-import type { Clock, Logger, Target } from './ports.ts';
+import type { Clock, ConfigStore, Logger, Target } from './ports.ts';
 import { createCacheApi } from './store/cache-api.ts';
 import { createConfigKeeper } from './store/config-keeper.ts';
 import { createDynamoClient, type DynamoClient } from './store/dynamodb-client.ts';
-import { createDynamoConfigStore } from './store/dynamodb-config-store.ts';
 import { createLruCache } from './store/lru-cache.ts';
 import { createDynamoMetricsStore } from './store/metrics-store.ts';
 import { createRecordSink } from './store/record-sink.ts';
@@ -45,7 +44,7 @@ export function createServices(bindings: unknown): Services {
     newRequestId: () => crypto.randomUUID(),
     logger,
     config: createConfigKeeper({
-      store: table && createDynamoConfigStore(table, env.ENVIRONMENT),
+      store: table && storedConfig(table, env.ENVIRONMENT),
       embedded: embeddedConfig(env),
       clock,
       random,
@@ -78,8 +77,18 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** The schema of a stored configuration takes longer to build than a first answer may; it is built when one is read. */
+function storedConfig(table: DynamoClient, environment: string): ConfigStore {
+  return {
+    async load(knownVersion, signal) {
+      const { createDynamoConfigStore } = await import('./store/dynamodb-config-store.ts');
+      return createDynamoConfigStore(table, environment).load(knownVersion, signal);
+    },
+  };
+}
+
 function embeddedConfig(env: WorkerEnv): Config {
-  return defaultConfig(bundledCards(), {
+  return defaultConfig(BUNDLED_CARDS, {
     region: env.AWS_REGION,
     lambdaFunctionUrl: env.LAMBDA_FUNCTION_URL ?? null,
     sagemakerEndpointName: env.SAGEMAKER_ENDPOINT_NAME ?? null,

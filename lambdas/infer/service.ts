@@ -7,7 +7,7 @@ import type { ErrorCode } from '../../shared/errors.ts';
 import { asGatewayError, GatewayError, statusOf } from '../../shared/errors.ts';
 import { COMPUTE_HEADER, REQUEST_ID_HEADER } from '../../shared/names.ts';
 import type { UpstreamLine } from '../../shared/schema/upstream.ts';
-import { UPSTREAM_CONTENT_TYPE } from '../../shared/schema/upstream.ts';
+import { UPSTREAM_CONTENT_TYPE } from '../../shared/names.ts';
 import type { Logger } from '../lib/logger.ts';
 import { describeFailure } from '../lib/logger.ts';
 import { createTurns } from '../lib/turns.ts';

@@ -12,6 +12,7 @@ import {
 } from '../names.ts';
 import type { Config } from '../schema/config.ts';
 import { parseConfig } from './parse-config.ts';
+import { StoredConfigError } from './stored-config-error.ts';
 
 type AttributeValue = { S: string } | { N: string };
 export type Item = Record<string, AttributeValue>;
@@ -84,11 +85,6 @@ export function movePointer(environment: string, expectedVersion: number | undef
             values: { ':expected': { N: String(expectedVersion) } },
           },
   };
-}
-
-/** What a stored configuration can be wrong about. The message names what, never the content. */
-export class StoredConfigError extends Error {
-  override readonly name = 'StoredConfigError';
 }
 
 export function parsePointer(item: Item): number {

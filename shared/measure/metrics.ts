@@ -3,7 +3,7 @@
  * in any order. Labels come from configuration, never from a caller, and fold into `other` past a bound.
  * Owns counting, merging and the stored form; what the figures mean is summary.ts.
  */
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import type { RequestRecord } from '../schema/record.ts';
 import { addToSketch, createSketch, decodeSketch, encodeSketch, mergeSketch } from './sketch.ts';
 import type { Sketch } from './sketch.ts';
@@ -138,14 +138,22 @@ function newTargetSeries(): TargetSeries {
   return { attempts: 0, failures: 0, items: 0, acceptedItems: 0, costNanos: 0, latency: createSketch() };
 }
 
-const countSchema = z.number().int().nonnegative();
+const countSchema = z.int().check(z.nonnegative());
 const seriesSchema = (counters: number) =>
-  z.array(z.tuple([z.string().min(1).max(256), z.array(countSchema).length(counters), z.unknown()])).max(MAX_SERIES);
+  z
+    .array(
+      z.tuple([
+        z.string().check(z.minLength(1), z.maxLength(256)),
+        z.array(countSchema).check(z.length(counters)),
+        z.unknown(),
+      ]),
+    )
+    .check(z.maxLength(MAX_SERIES));
 
 const encodedSchema = z.strictObject({
   v: z.literal(1),
-  start: countSchema.nullable(),
-  end: countSchema.nullable(),
+  start: z.nullable(countSchema),
+  end: z.nullable(countSchema),
   /** [key, counters in the order of their list, sketch] */
   routes: seriesSchema(ROUTE_COUNTERS.length),
   targets: seriesSchema(TARGET_COUNTERS.length),

@@ -5,8 +5,6 @@
  */
 import * as z from 'zod';
 
-export const UPSTREAM_CONTENT_TYPE = 'application/x-ndjson';
-
 const textInputSchema = z.strictObject({ kind: z.literal('text'), texts: z.array(z.string()).min(1) });
 const imageInputSchema = z.strictObject({
   kind: z.literal('image'),

@@ -5,8 +5,8 @@
  */
 import type { Clock } from '../ports.ts';
 import type { AwsCredentials } from './credentials.ts';
-import { hmacKey, hmacSha256, sha256, toHex } from './sha256.ts';
-import type { HmacKey } from './sha256.ts';
+import { hmacKey, hmacSha256, sha256, toHex } from '../../shared/hash/sha256.ts';
+import type { HmacKey } from '../../shared/hash/sha256.ts';
 
 const ALGORITHM = 'AWS4-HMAC-SHA256';
 /** Above it WebCrypto's speed outweighs its promise. */

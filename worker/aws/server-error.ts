@@ -2,7 +2,7 @@
  * Reads the code out of an error body, read loosely: ours (`{error: {code}}`) and AWS's JSON forms.
  * Free text in it is never passed on: it may repeat the input.
  */
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import type { FailureReason } from '../../shared/decide/plan-types.ts';
 
 const ownErrorSchema = z.object({ error: z.object({ code: z.string() }) });

@@ -1,6 +1,7 @@
 /**
  * Look-ups over a configuration, built once per version: configurations are immutable, so the index never goes stale.
  */
+import { sha256, toHex } from '../../shared/hash/sha256.ts';
 import type { Config, ModelSpec, RouteSpec, TargetSpec } from '../../shared/schema/config.ts';
 
 export type Served = {
@@ -28,7 +29,12 @@ function buildIndex(config: Config): ReadonlyMap<string, Served> {
     const route = config.routes.find((candidate) => candidate.model === model.name);
     if (route === undefined) continue;
     const targets = config.targets.filter((target) => target.serves.some((served) => served.model === model.name));
-    index.set(model.name, { model, route, targets, routeFingerprint: JSON.stringify([route.policy, model.variants]) });
+    index.set(model.name, { model, route, targets, routeFingerprint: fingerprint([route.policy, model.variants]) });
   }
   return index;
+}
+
+/** Part of every cache key, so short; a digest, so that no two policies ever share answers. */
+function fingerprint(parts: unknown): string {
+  return toHex(sha256(new TextEncoder().encode(JSON.stringify(parts))));
 }

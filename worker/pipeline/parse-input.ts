@@ -5,13 +5,13 @@
 import { GatewayError } from '../../shared/errors.ts';
 import type { ModelInputSpec } from '../../shared/schema/card.ts';
 import type { ModelInput } from '../../shared/schema/infer-request.ts';
-import { decodeImage } from './decode-image.ts';
 
 type ImageSpec = Extract<ModelInputSpec, { kind: 'image' }>;
 
 const FIELD = 'input_data';
 
-export function parseInput(value: unknown, spec: ModelInputSpec, maxBatch: number): ModelInput {
+/** A promise only where an image must be decoded: the decoder is loaded on first use. */
+export function parseInput(value: unknown, spec: ModelInputSpec, maxBatch: number): ModelInput | Promise<ModelInput> {
   return spec.kind === 'text' ? parseTexts(value, maxBatch) : parseImages(value, spec, maxBatch);
 }
 
@@ -28,16 +28,19 @@ function textAt(value: unknown, path: string): string {
   return value;
 }
 
-function parseImages(value: unknown, spec: ImageSpec, maxBatch: number): ModelInput {
+type Decode = (base64: string, spec: ImageSpec, path: string) => Float32Array;
+
+async function parseImages(value: unknown, spec: ImageSpec, maxBatch: number): Promise<ModelInput> {
+  const { decodeImage } = await import('./decode-image.ts');
   const { height, width, channels } = spec;
-  const one = imageAt(value, spec, FIELD);
+  const one = imageAt(value, spec, FIELD, decodeImage);
   if (one !== undefined) return { kind: 'image', height, width, channels, images: [one] };
   if (!Array.isArray(value)) {
     throw wrong(FIELD, `must be a base64 image, ${height * width * channels} numbers, or a list of either`);
   }
   checkBatch(value.length, maxBatch);
   const images = value.map((item: unknown, index) => {
-    const image = imageAt(item, spec, `${FIELD}[${index}]`);
+    const image = imageAt(item, spec, `${FIELD}[${index}]`, decodeImage);
     if (image === undefined) {
       throw wrong(`${FIELD}[${index}]`, `must be a base64 image or ${height} rows of ${width} numbers from 0 to 1`);
     }
@@ -47,8 +50,8 @@ function parseImages(value: unknown, spec: ImageSpec, maxBatch: number): ModelIn
 }
 
 /** One image, or undefined where the value has the outline of a batch. */
-function imageAt(value: unknown, spec: ImageSpec, path: string): Float32Array | undefined {
-  if (typeof value === 'string') return decodeImage(value, spec, path);
+function imageAt(value: unknown, spec: ImageSpec, path: string, decode: Decode): Float32Array | undefined {
+  if (typeof value === 'string') return decode(value, spec, path);
   if (!Array.isArray(value)) return undefined;
   if (typeof value[0] === 'number') return numbersAt(value, spec, path);
   const isRows =

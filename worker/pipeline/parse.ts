@@ -11,7 +11,7 @@ import { parseInput } from './parse-input.ts';
 
 export type ParsedRequest = { readonly request: InferRequest; readonly served: Served };
 
-export function parse(wire: WireInferRequest, config: Config): ParsedRequest {
+export async function parse(wire: WireInferRequest, config: Config): Promise<ParsedRequest> {
   const served = servedModel(config, wire.model_name);
   if (served === undefined) {
     throw new GatewayError(
@@ -25,7 +25,7 @@ export function parse(wire: WireInferRequest, config: Config): ParsedRequest {
   checkVariant(wire, served);
   const request: InferRequest = {
     modelName: wire.model_name,
-    input: parseInput(wire.input_data, served.model.input, config.limits.max_batch),
+    input: await parseInput(wire.input_data, served.model.input, config.limits.max_batch),
     requirements: {
       latencyMs: wire.latency_requirement,
       complexity: wire.model_complexity,

@@ -3,7 +3,7 @@
  * so often and waiting longer after failures; leaves out where versions come from.
  */
 import { GatewayError } from '../../shared/errors.ts';
-import { StoredConfigError } from '../../shared/config/config-items.ts';
+import { StoredConfigError } from '../../shared/config/stored-config-error.ts';
 import type { Config } from '../../shared/schema/config.ts';
 import type { Clock, ConfigInForce, ConfigStatus, ConfigStore, Random } from '../ports.ts';
 
@@ -37,7 +37,8 @@ export type ConfigKeeper = {
 
 const LOAD_TIMEOUT_MS = 3_000;
 const FIRST_LOAD_WAIT_MS = 1_000;
-const MAX_PAUSE_MS = 300_000;
+/** A store that is back must be noticed well inside the 30 s in which a publish is promised to be in force. */
+const MAX_PAUSE_MS = 15_000;
 /** Isolates that start together must not ask together for ever. */
 const JITTER_RATIO = 0.2;
 

@@ -2,7 +2,7 @@
  * The four DynamoDB calls the worker makes, signed, JSON 1.0. Owns the wire, the time limit of one call and the mapping
  * of errors; leaves out retrying (its callers do, where it makes sense) and what items mean.
  */
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import type { Condition, Item } from '../../shared/config/config-items.ts';
 import { GatewayError } from '../../shared/errors.ts';
 import type { Clock } from '../ports.ts';
@@ -42,8 +42,8 @@ const MAX_PAGES = 64;
 
 /** Only S and N are ever written here; an item with any other type is somebody else's. */
 const itemSchema = z.record(z.string(), z.union([z.object({ S: z.string() }), z.object({ N: z.string() })]));
-const getAnswerSchema = z.object({ Item: itemSchema.optional() });
-const queryAnswerSchema = z.object({ Items: z.array(itemSchema), LastEvaluatedKey: itemSchema.optional() });
+const getAnswerSchema = z.object({ Item: z.optional(itemSchema) });
+const queryAnswerSchema = z.object({ Items: z.array(itemSchema), LastEvaluatedKey: z.optional(itemSchema) });
 
 export function createDynamoClient(options: DynamoClientOptions): DynamoClient {
   const { table, credentials, clock } = options;
@@ -142,7 +142,7 @@ function toWireCondition(condition: Condition): object {
   };
 }
 
-function parseAnswer<T>(operation: string, schema: z.ZodType<T>, answer: unknown): T {
+function parseAnswer<T>(operation: string, schema: z.ZodMiniType<T>, answer: unknown): T {
   const parsed = schema.safeParse(answer);
   if (!parsed.success) throw away(operation, 'answered with items this gateway does not understand');
   return parsed.data;

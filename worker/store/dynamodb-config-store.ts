@@ -7,10 +7,10 @@ import {
   parsePointer,
   parseVersion,
   pointerKey,
-  StoredConfigError,
   versionKey,
 } from '../../shared/config/config-items.ts';
 import type { StoredVersion } from '../../shared/config/config-items.ts';
+import { StoredConfigError } from '../../shared/config/stored-config-error.ts';
 import type { ConfigStore } from '../ports.ts';
 import type { DynamoClient } from './dynamodb-client.ts';
 

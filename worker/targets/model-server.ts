@@ -5,7 +5,7 @@
 import { DEADLINE_HEADER, REQUEST_ID_HEADER } from '../../shared/names.ts';
 import type { ModelSpec, TargetSpec } from '../../shared/schema/config.ts';
 import { inputCount } from '../../shared/schema/infer-request.ts';
-import { UPSTREAM_CONTENT_TYPE } from '../../shared/schema/upstream.ts';
+import { UPSTREAM_CONTENT_TYPE } from '../../shared/names.ts';
 import type { Fetch } from '../aws/fetch.ts';
 import type { Clock, Target, TargetCall, TargetResult } from '../ports.ts';
 import { runAttempt } from './attempt.ts';

@@ -5,7 +5,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createAwsSigner } from '../../../worker/aws/aws-signer.ts';
 import type { AwsCredentials } from '../../../worker/aws/credentials.ts';
-import { hmacKey, hmacSha256, sha256, toHex } from '../../../worker/aws/sha256.ts';
+import { hmacKey, hmacSha256, sha256, toHex } from '../../../shared/hash/sha256.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 24, 7, 12, 34, 567);
 const DATETIME = '20261124T071234Z';

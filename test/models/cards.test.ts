@@ -1,0 +1,56 @@
+/** Every model's card is what the product reads, and the files beside it are the ones it names. */
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { parseConfig } from '../../shared/config/parse-config.ts';
+import { defaultConfig } from '../../shared/config/default-config.ts';
+import { cardSchema, type Card } from '../../shared/schema/card.ts';
+
+const MODELS = fileURLToPath(new URL('../../models', import.meta.url));
+
+async function readCards(): Promise<readonly Card[]> {
+  const cards: Card[] = [];
+  for (const entry of await readdir(MODELS, { withFileTypes: true })) {
+    const text = await readFile(join(MODELS, entry.name, 'card.json'), 'utf8').catch(() => undefined);
+    if (text !== undefined) cards.push(cardSchema.parse(JSON.parse(text)));
+  }
+  return cards;
+}
+
+const cards = await readCards();
+const variants = cards.flatMap((card) =>
+  Object.entries(card.variants).map(([name, variant]) => ({ id: `${card.name}/${name}`, card, name, variant })),
+);
+
+describe('the shipped models', () => {
+  it('are at least intent and digits, each with an edge, a Lambda and a SageMaker variant', () => {
+    expect(cards.map((card) => card.name)).toEqual(expect.arrayContaining(['digits', 'intent']));
+    for (const card of cards)
+      expect(Object.keys(card.variants)).toEqual(expect.arrayContaining(['micro', 'base', 'large']));
+  });
+
+  it.each(variants)('$id is the file its card describes', async ({ card, variant }) => {
+    const bytes = await readFile(join(MODELS, card.name, variant.file));
+    expect(bytes.length).toBe(variant.size_bytes);
+    expect(createHash('sha256').update(bytes).digest('hex')).toBe(variant.sha256);
+  });
+
+  it.each(variants)('$id states a calibration error and a latency', ({ variant }) => {
+    expect(variant.metrics.ece).toBeLessThanOrEqual(0.02);
+    expect(variant.latency_ms.p50).toBeGreaterThan(0);
+  });
+
+  it('keep their size: text at the edge in one megabyte, digits in 60 KB', () => {
+    for (const card of cards) {
+      const limit = card.name === 'digits' ? 60_000 : 1_000_000;
+      expect(card.variants['micro']?.size_bytes).toBeLessThanOrEqual(limit);
+    }
+  });
+
+  it('make a default configuration that is whole', () => {
+    const cloud = { region: 'us-east-1', lambdaFunctionUrl: null, sagemakerEndpointName: null, sagemakerBaseUrl: null };
+    expect(parseConfig(defaultConfig(cards, cloud))).toMatchObject({ ok: true });
+  });
+});
