@@ -12,7 +12,7 @@ export type ModelInput =
   /** Values 0..1, row-major: height, width, channels. */
   | { readonly kind: 'image'; readonly pixels: Float32Array };
 
-export type Classification = {
+type Classification = {
   readonly labelIndex: number;
   readonly label: string;
   /** Calibrated probability of the label. */
@@ -22,7 +22,7 @@ export type Classification = {
   readonly truncated: boolean;
 };
 
-export type ModelInfo = {
+type ModelInfo = {
   readonly model: string;
   readonly variant: string;
   readonly version: string;
