@@ -1,0 +1,164 @@
+import { describe, expect, it } from 'vitest';
+import { addRecord, emptyMetrics, encodeMetrics } from '../../../shared/measure/metrics.ts';
+import type { RequestRecord } from '../../../shared/schema/record.ts';
+import type { MetricsStore, PackedWindow } from '../../../worker/ports.ts';
+import { createHarness, failing, type Harness } from '../harness.ts';
+import { testConfig } from '../test-config.ts';
+
+const ask = { model_name: 'mood', input_data: 'hello' };
+const context = { waitUntil: () => undefined, passThroughOnException: () => undefined, props: {} };
+
+async function get(harness: Harness, path: string, headers: Record<string, string> = {}) {
+  const response = await harness.app.request(path, { headers }, undefined, context);
+  const text = await response.text();
+  const isJson = response.headers.get('content-type')?.startsWith('application/json') === true;
+  return { status: response.status, headers: response.headers, text, body: isJson ? JSON.parse(text) : undefined };
+}
+
+function storeOf(windows: readonly PackedWindow[] | Error): MetricsStore {
+  return {
+    put: async () => undefined,
+    read: async () => {
+      if (windows instanceof Error) throw windows;
+      return windows;
+    },
+  };
+}
+
+function windowWith(requests: number, change: Partial<PackedWindow> = {}): PackedWindow {
+  const metrics = emptyMetrics();
+  const record: RequestRecord = {
+    requestId: 'r',
+    tenant: 't',
+    route: 'mood',
+    model: 'mood',
+    protocol: 'native',
+    priority: 'normal',
+    startedAtMs: 1_700_000_000_000,
+    latencyMs: 12,
+    cache: 'miss',
+    attempts: [],
+    items: 1,
+    edgeItems: 1,
+    outcome: 'ok',
+    errorCode: null,
+    costNanos: 300,
+    cloudOnlyCostNanos: 1_300,
+    missed: [],
+    configVersion: '1',
+  };
+  for (let index = 0; index < requests; index += 1) addRecord(metrics, record);
+  return { minute: 28_333_333, isolateId: 'other', sequence: 0, body: encodeMetrics(metrics), ...change };
+}
+
+describe('GET /v1/models', () => {
+  it('lists models with variants, accuracy and where each is served', async () => {
+    const { body } = await get(createHarness(), '/v1/models');
+    expect(body.models.map(({ name }: { name: string }) => name)).toEqual(['mood', 'dots']);
+    expect(body.models[0]).toMatchObject({ reference_variant: 'large', label_count: 3, out_of_scope_label: 'oos' });
+    expect(body.models[0].variants[0]).toMatchObject({ name: 'micro', accuracy: 0.9, served_by: ['edge'] });
+  });
+
+  it('describes one model with its labels and route', async () => {
+    const { body } = await get(createHarness(), '/v1/models/mood');
+    expect(body).toMatchObject({ labels: ['yes', 'no', 'oos'], route: { name: 'mood', policy: { kind: 'cascade' } } });
+  });
+
+  it('knows no other model', async () => {
+    const { status, body } = await get(createHarness(), '/v1/models/nobody');
+    expect([status, body.error.code]).toEqual([404, 'model_unknown']);
+  });
+});
+
+describe('GET /healthz and /readyz', () => {
+  it('says alive', async () => {
+    expect((await get(createHarness(), '/healthz')).body).toEqual({ status: 'alive' });
+  });
+
+  it('says what it can reach, which configuration is in force since when, and that it is open', async () => {
+    const harness = createHarness();
+    harness.scripts['lambda'] = failing('upstream_error');
+    for (let index = 0; index < 6; index += 1) await harness.post({ ...ask, variant: 'base', cache: 'bypass' });
+    const { status, body } = await get(harness, '/readyz');
+    expect(status).toBe(200);
+    expect(body).toMatchObject({
+      ready: true,
+      config: { version: '7', source: 'dynamodb', in_force_since: '2023-11-14T22:13:19.000Z' },
+    });
+    expect(body.authentication).toContain('open');
+    expect(body.targets.map(({ id, breaker }: { id: string; breaker: string }) => [id, breaker])).toEqual([
+      ['edge', 'closed'],
+      ['lambda', 'open'],
+      ['sagemaker', 'closed'],
+    ]);
+  });
+
+  it('is not ready when nothing that is enabled can be reached', async () => {
+    const harness = createHarness({
+      config: testConfig((config) => ({
+        ...config,
+        targets: config.targets.map((target) => ({ ...target, enabled: false })),
+      })),
+    });
+    expect((await get(harness, '/readyz')).status).toBe(503);
+  });
+});
+
+describe('GET /v1/metrics', () => {
+  it('counts this isolate alone where there is no table, and says so', async () => {
+    const harness = createHarness();
+    await harness.post(ask);
+    await harness.post(ask);
+    await harness.post({ ...ask, input_data: '' });
+    const { body } = await get(harness, '/v1/metrics');
+    expect(body).toMatchObject({
+      source: 'isolate',
+      request_count: 3,
+      error_count: 1,
+      cache_hit_count: 1,
+      queue_depth: 0,
+    });
+    expect(body.error_rate).toBeCloseTo(1 / 3);
+    expect(body.by_target[0]).toMatchObject({ target: 'edge', variant: 'micro', attempt_count: 1 });
+  });
+
+  it('adds the windows of all isolates, and counts those it cannot read', async () => {
+    const metricsStore = storeOf([
+      windowWith(3),
+      windowWith(4, { sequence: 1 }),
+      windowWith(1, { sequence: 2, body: '{"v":' }),
+    ]);
+    const harness = createHarness({ metricsStore });
+    await harness.post(ask);
+    const { body } = await get(harness, '/v1/metrics?minutes=2');
+    expect(body).toMatchObject({ source: 'table', minutes: 2, request_count: 8, unreadable_windows: 1 });
+    expect(body.response_time_ms.p50).toBeCloseTo(12, 0);
+  });
+
+  it('falls back to this isolate where the table cannot be read', async () => {
+    const harness = createHarness({ metricsStore: storeOf(new Error('the table is away')) });
+    await harness.post(ask);
+    const { body } = await get(harness, '/v1/metrics');
+    expect(body).toMatchObject({ source: 'isolate', request_count: 1 });
+    expect(harness.lines.join('\n')).toContain('the table is away');
+  });
+
+  it.each(['0', '16', '1.5', 'x', ''])('refuses minutes=%s', async (minutes) => {
+    const { status, body } = await get(createHarness(), `/v1/metrics?minutes=${minutes}`);
+    expect([status, body.error.code, body.error.field]).toEqual([400, 'invalid_request', 'minutes']);
+  });
+
+  it('speaks Prometheus’ text format, asked by query or by header', async () => {
+    const harness = createHarness();
+    await harness.post(ask);
+    const byQuery = await get(harness, '/v1/metrics?format=prometheus');
+    const byHeader = await get(harness, '/v1/metrics', { accept: 'text/plain' });
+    expect(byQuery.headers.get('content-type')).toContain('text/plain; version=0.0.4');
+    expect(byHeader.text).toBe(byQuery.text);
+    expect(byQuery.text).toMatch(/^hybrid_inference_request_count\{route="mood"\} 1$/m);
+    expect(byQuery.text).toMatch(/^hybrid_inference_response_time_ms\{route="mood",quantile="0.95"\} 0$/m);
+    expect(byQuery.text).toMatch(/^hybrid_inference_attempt_count\{target="edge",model="mood",variant="micro"\} 1$/m);
+    for (const line of byQuery.text.trim().split('\n'))
+      expect(line).toMatch(/^(# (HELP|TYPE) .+|[a-z_]+(\{.*\})? [-\d.e+]+)$/);
+  });
+});
