@@ -4,7 +4,7 @@
  * The pairs are walked from the surest down, one distinct confidence at a time. At each the hypothesis "accepting from
  * here up breaks the promise" is tested at 1 - confidence; the walk stops at the first that is not rejected (fixed
  * sequence: no price for the many tests). It begins not at the very top, where too few answers could reject anything,
- * but where START_DISAGREEMENTS would still be forgiven. VALIDITY.md has the proof and its one assumption.
+ * but where some disagreements would be forgiven. VALIDITY.md has the proof and its one assumption.
  */
 import { breaksPromise, lowerBound, type AgreementPromise } from './bounds.ts';
 
@@ -33,12 +33,14 @@ export type Calibration =
     };
 
 /**
- * Few, and one early disagreement ends the walk; many, and it cannot begin. Of 0 to 8, five gave the best coverage at
- * 500 labels of `intent` (95.3 % of the naive threshold's; 0: 93.7 %, 8: 75 %); at 1,500 it does not matter.
+ * How many disagreements the first test forgives. Few, and one early disagreement ends the walk; many, and it cannot
+ * begin. Of 0 to 8, five gave the best coverage at 500 labels of `intent` (95.3 % of the naive threshold's; 0: 93.7 %,
+ * 8: 75 %); at 1,500 it does not matter. Few labels must begin early, at this share of them or before;
  */
 const START_DISAGREEMENTS = 5;
-/** Few labels begin where this share of them is accepted at most: below, a weak start costs less than none. */
 const START_SHARE = 0.65;
+/** and many may forgive more, up to this share: a shortcut good for less than that is not worth its name. */
+const EASY_START_SHARE = 0.25;
 
 export function calibrate(pairs: readonly CalibrationPair[], promise: AgreementPromise): Calibration {
   for (const { confidence } of pairs) {
@@ -98,12 +100,12 @@ const MOST_LABELS = 10_000_000;
 function startRank(labels: number, promise: AgreementPromise): number | undefined {
   let rank = leastAnswers(0, promise);
   if (rank === undefined || rank > labels) return undefined;
-  for (let disagreed = 1; disagreed <= START_DISAGREEMENTS; disagreed += 1) {
+  for (let disagreed = 1; ; disagreed += 1) {
     const next = leastAnswers(disagreed, promise);
-    if (next === undefined || next > START_SHARE * labels) break;
+    const share = disagreed <= START_DISAGREEMENTS ? START_SHARE : EASY_START_SHARE;
+    if (next === undefined || next > share * labels) return rank;
     rank = next;
   }
-  return rank;
 }
 
 /** Proven is everything above the first refused answer; half-way leaves room for rounding on both sides. */

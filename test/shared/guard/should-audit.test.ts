@@ -25,6 +25,12 @@ describe('should audit', () => {
     expect(auditShare(withAudits(500), policy)).toBe(0.02);
   });
 
+  it('audits more while disagreements look like a drift, before they prove one', () => {
+    const suspected = withAudits(600, 30);
+    expect(suspected.level).toBe(0);
+    expect(auditShare(suspected, policy)).toBe(0.08);
+  });
+
   it('never raises a share past one half, nor lowers one above it', () => {
     expect(auditShare(fresh, { ...policy, share: 0.3 })).toBe(0.5);
     expect(auditShare(fresh, { ...policy, share: 0.8 })).toBe(0.8);
