@@ -17,6 +17,8 @@ import { createCacheApi } from './store/cache-api.ts';
 import { createConfigKeeper } from './store/config-keeper.ts';
 import { createDynamoClient, type DynamoClient } from './store/dynamodb-client.ts';
 import { createDynamoConfigStore } from './store/dynamodb-config-store.ts';
+import { createGuardKeeper } from './store/guard-keeper.ts';
+import { createDynamoGuardStore } from './store/guard-store.ts';
 import { createLruCache } from './store/lru-cache.ts';
 import { createDynamoMetricsStore } from './store/metrics-store.ts';
 import { createRecordSink } from './store/record-sink.ts';
@@ -37,6 +39,7 @@ export function createServices(bindings: unknown): Services {
   const logger = createLogger(clock, env.LOG_LEVEL, (line) => console.log(line));
   const credentials = credentialsFrom(env);
   const table = tableFrom(env, credentials, clock, logger);
+  const isolateId = crypto.randomUUID();
   const metricsStore =
     table && createDynamoMetricsStore({ client: table, shards: env.METRICS_SHARDS, keepMs: METRICS_KEEP_MS });
   return {
@@ -63,11 +66,18 @@ export function createServices(bindings: unknown): Services {
       createCacheApi({ open: () => caches.default }),
       clock,
     ),
+    guard: createGuardKeeper({
+      store: table && createDynamoGuardStore(table),
+      clock,
+      random,
+      isolateId,
+      onFailure: (error) => logger.log('warn', 'the guarantee store failed', '', { detail: messageOf(error) }),
+    }),
     sink: createRecordSink({
       store: metricsStore,
       clock,
       random,
-      isolateId: crypto.randomUUID(),
+      isolateId,
       onFailure: (error) => logger.log('warn', 'a metrics window could not be put', '', { detail: messageOf(error) }),
     }),
     metricsStore,
