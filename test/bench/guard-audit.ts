@@ -11,7 +11,7 @@ import type { AgreementPromise } from '../../shared/guard/bounds.ts';
 import { calibrate } from '../../shared/guard/calibrate.ts';
 import { auditsUntilAlarm } from '../../shared/guard/evidence.ts';
 import { NO_AUDITS, shouldAudit } from '../../shared/guard/should-audit.ts';
-import { judge, round } from './guard-resamples.ts';
+import { HORIZON_ANSWERS, judge, round } from './guard-resamples.ts';
 import type { Row } from './guard-rows.ts';
 
 const REQUESTS_PER_MINUTE = 1_000;
@@ -107,7 +107,7 @@ function plan(
 ): AuditPlan | undefined {
   const draw = drawFrom(rows, random);
   const pairs = Array.from({ length: CALIBRATION_LABELS }, draw);
-  const calibration = calibrate(pairs, { ...promise, horizonAnswers: null });
+  const calibration = calibrate(pairs, { ...promise, horizonAnswers: HORIZON_ANSWERS });
   if (calibration.kind === 'off') return undefined;
   return {
     calibrationId: 'simulated',

@@ -5,8 +5,8 @@
 import type { AgreementPromise } from '../../shared/guard/bounds.ts';
 import { calibrate, type CalibrationPair } from '../../shared/guard/calibrate.ts';
 
-/** As the configuration's default: the promise is about the next so many answers, and any longer run. */
-const HORIZON_ANSWERS = 1_000;
+/** As the calibrate command's default: the promise is about the next so many answers, and any longer run. */
+export const HORIZON_ANSWERS = 1_000;
 
 export type ResampleFigures = {
   readonly n: number;
