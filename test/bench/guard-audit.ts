@@ -231,7 +231,8 @@ function delays(
     while (run.state.level === 0 && run.requests - startedAt < UNDRIFTED_REQUESTS) run.minute(traffic);
     const { level } = run.state;
     if (level === 0) notTightened += 1;
-    else tightened.push(run.requests - startedAt);
+    // Printed as null: beyond what was simulated.
+    tightened.push(level === 0 ? Infinity : run.requests - startedAt);
     if (judged[level]?.isViolated === false) keptByStep += 1;
     after.push(judged[level]?.agreement ?? 1);
     if (level === edges.length) disabled += 1;
