@@ -27,6 +27,31 @@ export function metricsSortKey(isolateId: string, sequence: number): string {
   return `${isolateId}#${sequence}`;
 }
 
+/** Calibration records of a route's shortcuts. Apart from audits: the worker reads these and may not write them. */
+export function guardPartition(route: string): string {
+  return `GUARD#${route}`;
+}
+
+/** What audits of a route's shortcuts said, window by window, and summed up. */
+export function auditPartition(route: string): string {
+  return `AUDIT#${route}`;
+}
+
+/** The newest record of a shortcut; put anew with every calibration. */
+export function calibrationSortKey(shortcut: string): string {
+  return `CAL#${shortcut}`;
+}
+
+/** Audits of one calibration up to some settled minute, so that older windows need not be read. */
+export function auditSnapshotSortKey(calibrationId: string): string {
+  return `SNAP#${calibrationId}`;
+}
+
+/** Deterministic, like a metrics window, and ordered by minute. */
+export function auditWindowSortKey(minute: number, isolateId: string, sequence: number): string {
+  return `WIN#${String(minute).padStart(10, '0')}#${isolateId}#${sequence}`;
+}
+
 /** JSON Lines: the model server's answers. */
 export const UPSTREAM_CONTENT_TYPE = 'application/x-ndjson';
 export const REQUEST_ID_HEADER = 'x-request-id';

@@ -6,6 +6,7 @@ import { asGatewayError, GatewayError } from '../shared/errors.ts';
 import { REQUEST_ID_HEADER } from '../shared/names.ts';
 import type { Config } from '../shared/schema/config.ts';
 import { errorResponse } from './http/error-response.ts';
+import { describeGuarantee } from './http/guarantee.ts';
 import { infer } from './http/infer.ts';
 import { metrics } from './http/metrics.ts';
 import { describeModel, listModels } from './http/models.ts';
@@ -37,6 +38,11 @@ export function createApp(services: Services): Hono<AppEnv> {
   });
   app.get('/v1/models/:name', async (context) => {
     return context.json(describeModel(context.req.param('name'), await mayRead(context, services)));
+  });
+  app.get('/v1/routes/:name/guarantee', async (context) => {
+    const config = await mayRead(context, services);
+    const keepAlive = (work: Promise<void>): void => context.executionCtx.waitUntil(work);
+    return context.json(describeGuarantee(context.req.param('name'), config, services, keepAlive));
   });
   app.get('/v1/metrics', async (context) => {
     await mayRead(context, services);

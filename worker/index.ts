@@ -21,8 +21,9 @@ export default {
   },
   /** Keeps the configuration fresh and empties the metrics window of an isolate that no request wakes. */
   async scheduled(_event, env) {
-    const { config, sink } = servicesOnce(env);
+    const { config, sink, guard } = servicesOnce(env);
     await config.refresh();
+    await guard.flush();
     await sink.flush(true);
   },
 } satisfies ExportedHandler;

@@ -3,10 +3,14 @@
  * and services.ts alone constructs them.
  */
 import type { FailureReason } from '../shared/decide/plan-types.ts';
-import type { Config, ModelSpec, TargetSpec } from '../shared/schema/config.ts';
+import type { AuditState } from '../shared/guard/audit.ts';
+import type { BandCounts } from '../shared/guard/audit-counts.ts';
+import type { CalibrationRecord } from '../shared/guard/guarantee-schema.ts';
+import type { ShortcutStanding } from '../shared/guard/shortcuts.ts';
+import type { Config, ModelSpec, RouteSpec, TargetSpec } from '../shared/schema/config.ts';
 import type { ModelInput } from '../shared/schema/infer-request.ts';
 import type { Prediction } from '../shared/schema/prediction.ts';
-import type { RequestRecord } from '../shared/schema/record.ts';
+import type { AuditRecord, RequestRecord } from '../shared/schema/record.ts';
 import type { MetricsSnapshot } from '../shared/measure/metrics.ts';
 
 export type Clock = {
@@ -74,7 +78,7 @@ export type ConfigStore = {
 };
 
 /** Keeps work alive after the answer is sent: `waitUntil` in a worker. */
-type KeepAlive = (work: Promise<void>) => void;
+export type KeepAlive = (work: Promise<void>) => void;
 
 /** Holds the configuration in force; refreshes it in the background and keeps the last good one. Nothing here rejects. */
 export type ConfigKeeper = {
@@ -117,6 +121,7 @@ export type PackedWindow = {
 /** Takes finished records; never throws, never delays an answer. */
 export type RecordSink = {
   add(record: RequestRecord): void;
+  addAudits(audits: AuditRecord): void;
   /**
    * What this isolate has counted and not yet put.
    * @param stored sort keys of windows known to be in the store: a put whose answer was lost is in both
@@ -126,6 +131,50 @@ export type RecordSink = {
   flush(force: boolean): Promise<void>;
   /** Resolves when the open window is over and put; undefined where an earlier request already waits for that. */
   flushWhenOver(): Promise<void> | undefined;
+};
+
+/** What the table holds for one route's guarantee; items that cannot be read are left out. */
+export type StoredGuard = {
+  readonly records: readonly CalibrationRecord[];
+  /** Audit states up to a settled minute, at most one per calibration. */
+  readonly snapshots: readonly AuditState[];
+};
+
+/** Counts of one isolate, one window, one route; the same key twice stores once. */
+export type AuditWindow = {
+  readonly route: string;
+  readonly minute: number;
+  readonly isolateId: string;
+  readonly sequence: number;
+  /** Per calibration id, audits and disagreements per band. */
+  readonly counts: Readonly<Record<string, BandCounts>>;
+};
+
+export type GuardStore = {
+  read(route: string, signal: AbortSignal): Promise<StoredGuard>;
+  readWindows(route: string, fromMinute: number, signal: AbortSignal): Promise<readonly AuditWindow[]>;
+  putWindow(window: AuditWindow): Promise<void>;
+  putSnapshot(route: string, state: AuditState): Promise<void>;
+};
+
+/** How the shortcuts of guaranteed routes stand, as this isolate knows. Nothing here rejects or waits. */
+export type Guard = {
+  /** One per shortcut; empty where the route states no guarantee. Begins a refresh where one is due. */
+  standings(route: RouteSpec, model: ModelSpec, keepAlive: KeepAlive): readonly ShortcutStanding[];
+  /** Whether to audit an answer of this shortcut that was just accepted. Draws, so ask once per answer. */
+  draws(route: RouteSpec, model: ModelSpec, shortcut: string): boolean;
+  /** Counts audits that ended, for the calibration they were drawn under. */
+  count(route: RouteSpec, model: ModelSpec, audited: readonly AuditedAnswer[]): void;
+  /** Resolves when the open window is over and put; undefined where an earlier audit already waits for that. */
+  flushWhenOver(): Promise<void> | undefined;
+  flush(): Promise<void>;
+};
+
+export type AuditedAnswer = {
+  readonly shortcut: string;
+  readonly calibrationId: string;
+  readonly confidence: number;
+  readonly agreed: boolean;
 };
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';

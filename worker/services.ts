@@ -12,10 +12,11 @@ import { createLogger } from './logger.ts';
 import { sha256Hex } from './pipeline/identify.ts';
 import { createAnswerCache, type StoredAnswer } from './pipeline/lookup.ts';
 import type { Services } from './pipeline/services.ts';
-import type { Clock, ConfigStore, Logger, Target } from './ports.ts';
+import type { Clock, ConfigStore, GuardStore, Logger, Target } from './ports.ts';
 import { createCacheApi } from './store/cache-api.ts';
 import { createConfigKeeper } from './store/config-keeper.ts';
 import { createDynamoClient, type DynamoClient } from './store/dynamodb-client.ts';
+import { createGuardKeeper } from './store/guard-keeper.ts';
 import { createLruCache } from './store/lru-cache.ts';
 import { createDynamoMetricsStore } from './store/metrics-store.ts';
 import { createRecordSink } from './store/record-sink.ts';
@@ -36,6 +37,7 @@ export function createServices(bindings: unknown): Services {
   const logger = createLogger(clock, env.LOG_LEVEL, (line) => console.log(line));
   const credentials = credentialsFrom(env);
   const table = tableFrom(env, credentials, clock, logger);
+  const isolateId = crypto.randomUUID();
   const metricsStore =
     table && createDynamoMetricsStore({ client: table, shards: env.METRICS_SHARDS, keepMs: METRICS_KEEP_MS });
   return {
@@ -62,11 +64,18 @@ export function createServices(bindings: unknown): Services {
       createCacheApi({ open: () => caches.default }),
       clock,
     ),
+    guard: createGuardKeeper({
+      store: table && storedGuard(table),
+      clock,
+      random,
+      isolateId,
+      onFailure: (error) => logger.log('warn', 'the guarantee store failed', '', { detail: messageOf(error) }),
+    }),
     sink: createRecordSink({
       store: metricsStore,
       clock,
       random,
-      isolateId: crypto.randomUUID(),
+      isolateId,
       onFailure: (error) => logger.log('warn', 'a metrics window could not be put', '', { detail: messageOf(error) }),
     }),
     metricsStore,
@@ -84,6 +93,17 @@ function storedConfig(table: DynamoClient, environment: string): ConfigStore {
       const { createDynamoConfigStore } = await import('./store/dynamodb-config-store.ts');
       return createDynamoConfigStore(table, environment).load(knownVersion, signal);
     },
+  };
+}
+
+/** Loaded when a route with a guarantee is first read, for the same reason. */
+function storedGuard(table: DynamoClient): GuardStore {
+  const opened = async () => (await import('./store/guard-store.ts')).createDynamoGuardStore(table);
+  return {
+    read: async (...asked) => (await opened()).read(...asked),
+    readWindows: async (...asked) => (await opened()).readWindows(...asked),
+    putWindow: async (window) => (await opened()).putWindow(window),
+    putSnapshot: async (...state) => (await opened()).putSnapshot(...state),
   };
 }
 

@@ -11,12 +11,12 @@ import { configPartition } from '../../shared/names.ts';
 import { deploymentName } from '../settings.ts';
 import type { Settings } from '../settings.ts';
 
-/** Partitions the worker writes: raw metric flushes, see metricsPartition. */
-export const WRITABLE_PARTITIONS = ['M1#*'];
+/** Partitions the worker writes: raw metric flushes and what audits said. Never calibration records. */
+export const WRITABLE_PARTITIONS = ['M1#*', 'AUDIT#*'];
 
-/** Partitions the worker reads: its own environment's configuration, resource status, API keys, model registry. */
+/** Partitions the worker reads: its own environment's configuration, resource status, API keys, model registry, guarantees. */
 export function readablePartitions(environment: string): string[] {
-  return [configPartition(environment), 'RES#*', 'KEY#*', 'MODEL#*'];
+  return [configPartition(environment), 'RES#*', 'KEY#*', 'MODEL#*', 'GUARD#*', 'AUDIT#*', 'M1#*'];
 }
 
 export type WorkerAccessProps = {

@@ -2,7 +2,9 @@
  * Whether a configuration makes sense as a whole: every reference resolves, names are unique, no threshold is impossible.
  * Shape and bounds are schema/config.ts's business; this runs when a configuration is published and when one is loaded.
  */
-import type { Config, ModelSpec } from '../schema/config.ts';
+import { recordProblem } from '../guard/calibration-record.ts';
+import { shortcutsOf } from '../guard/shortcuts.ts';
+import type { Config, ModelSpec, RouteSpec } from '../schema/config.ts';
 
 export type ConfigProblem = {
   /** Path of the field, such as `routes[0].policy.steps[1].variant`. */
@@ -73,8 +75,9 @@ function checkRoutes(config: Config, models: ReadonlyMap<string, ModelSpec>): Co
   return config.routes.flatMap((route, index) => {
     const model = models.get(route.model);
     if (model === undefined) return [{ path: `routes[${index}].model`, message: `names no model: ${route.model}` }];
-    if (route.policy.kind !== 'cascade') return [];
-    return route.policy.steps.flatMap((step, stepIndex) =>
+    const problems = checkGuarantee(route, index, model);
+    if (route.policy.kind !== 'cascade') return problems;
+    const steps = route.policy.steps.flatMap((step, stepIndex) =>
       hasVariant(model, step.variant)
         ? []
         : [
@@ -84,7 +87,29 @@ function checkRoutes(config: Config, models: ReadonlyMap<string, ModelSpec>): Co
             },
           ],
     );
+    return [...steps, ...problems];
   });
+}
+
+/** A promise about agreement needs someone to agree with at the end, and records that are about this route. */
+function checkGuarantee(route: RouteSpec, index: number, model: ModelSpec): ConfigProblem[] {
+  const { guarantee, policy } = route;
+  if (guarantee === undefined) return [];
+  const path = `routes[${index}].guarantee`;
+  if (policy.kind !== 'cascade') return [{ path, message: 'needs the policy cascade: others take no shortcuts' }];
+  const problems: ConfigProblem[] = [];
+  if (policy.steps.at(-1)?.variant !== model.reference_variant) {
+    problems.push({ path, message: `needs the reference variant ${model.reference_variant} as the last step` });
+  }
+  const shortcuts = shortcutsOf(route, model);
+  for (const [at, record] of guarantee.calibrations.entries()) {
+    const problem = shortcuts.includes(record.shortcut)
+      ? recordProblem(record, guarantee, model)
+      : `is of ${record.shortcut}, which is no shortcut of this route`;
+    if (problem !== undefined) problems.push({ path: `${path}.calibrations[${at}]`, message: problem });
+  }
+  problems.push(...duplicates(guarantee.calibrations, (record) => record.shortcut, `${path}.calibrations`, 'shortcut'));
+  return problems;
 }
 
 function checkEveryModelHasARoute(config: Config): ConfigProblem[] {

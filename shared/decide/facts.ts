@@ -1,6 +1,7 @@
 /**
  * Everything a decision may depend on, as plain data. Owns types only; nothing here reads a clock or the network.
  */
+import type { AcceptConfidenceOf } from '../guard/shortcuts.ts';
 import type { Requirements } from '../schema/infer-request.ts';
 import type { BreakerPolicy, GatewayPrice, ModelSpec, RouteSpec, TargetSpec } from '../schema/config.ts';
 import type { BreakerState } from '../resilience/breaker.ts';
@@ -39,6 +40,11 @@ export type Facts = {
   readonly model: ModelSpec;
   readonly route: RouteSpec;
   readonly targets: readonly TargetState[];
+  /**
+   * Where the route states a guarantee: per shortcut the confidence from which its answers are accepted, in place of the
+   * cascade step's own; null: the shortcut is off.
+   */
+  readonly acceptConfidenceOf?: AcceptConfidenceOf | undefined;
   readonly gatewayPrice: GatewayPrice;
   readonly breakerPolicy: BreakerPolicy;
 };

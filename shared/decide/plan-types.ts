@@ -18,6 +18,8 @@ export type RefusalReason =
   | 'below_min_accuracy'
   | 'too_slow'
   | 'complexity_skips'
+  /** The agreement guarantee accepts none of its answers. */
+  | 'shortcut_off'
   | 'not_in_policy';
 
 export type Refusal = {

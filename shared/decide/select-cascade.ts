@@ -66,6 +66,10 @@ function walk(facts: Facts, pool: readonly Candidate[], steps: CascadeSteps, fir
       for (const candidate of options) setAside.push(skipped(candidate, facts));
       continue;
     }
+    if (facts.acceptConfidenceOf?.[step.variant] === null) {
+      for (const candidate of options) setAside.push(switchedOff(candidate));
+      continue;
+    }
     const chosen = best(options, byCost, (candidate) => candidate.neededMs <= ms && candidate.costNanos <= nanos);
     for (const candidate of options) {
       if (candidate.neededMs > ms) setAside.push(tooSlow(candidate, ms));
@@ -84,15 +88,18 @@ function walk(facts: Facts, pool: readonly Candidate[], steps: CascadeSteps, fir
 /**
  * How sure an answer of this variant must be. With `min_accuracy`, calibrated confidence of at least that much makes
  * each accepted answer right at that rate, however weak the variant is on the whole. The cascade's last step takes any:
- * there is nothing better to ask.
+ * there is nothing better to ask. Where the route states an agreement guarantee, its threshold stands in the step's place
+ * and holds for `low` too: Infinity where it accepts nothing.
  */
 export function stepConfidence(facts: Facts, steps: CascadeSteps, candidate: Candidate): number {
   const position = positionOf(steps, candidate.variant);
   const step = steps[position];
   if (step === undefined || position === steps.length - 1) return 0;
   const { complexity, minAccuracy = 0 } = facts.requirements;
-  if (complexity === 'low') return candidate.accuracy >= minAccuracy ? 0 : minAccuracy;
-  return Math.max(step.accept_confidence, minAccuracy);
+  const guarded = facts.acceptConfidenceOf?.[candidate.variant];
+  if (guarded === null) return Infinity;
+  if (complexity === 'low') return Math.max(guarded ?? 0, candidate.accuracy >= minAccuracy ? 0 : minAccuracy);
+  return Math.max(guarded ?? step.accept_confidence, minAccuracy);
 }
 
 function withStepConfidence(selection: Selection, facts: Facts, steps: CascadeSteps): Selection {
@@ -114,6 +121,10 @@ function skipped(candidate: Candidate, facts: Facts): SetAside {
   const detail =
     complexity === 'low' ? 'low takes any answer of the step before' : `${complexity} starts above the first step`;
   return { candidate, reason: 'complexity_skips', detail };
+}
+
+function switchedOff(candidate: Candidate): SetAside {
+  return { candidate, reason: 'shortcut_off', detail: 'the agreement guarantee accepts none of its answers now' };
 }
 
 function tooDear(candidate: Candidate, leftNanos: number): SetAside {

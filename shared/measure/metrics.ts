@@ -4,7 +4,7 @@
  * Owns counting, merging and the stored form; what the figures mean is summary.ts.
  */
 import * as z from 'zod/mini';
-import type { RequestRecord } from '../schema/record.ts';
+import type { AuditRecord, RequestRecord } from '../schema/record.ts';
 import { addToSketch, createSketch, decodeSketch, encodeSketch, mergeSketch } from './sketch.ts';
 import type { Sketch } from './sketch.ts';
 
@@ -22,6 +22,11 @@ const ROUTE_COUNTERS = [
   'missed',
   'costNanos',
   'cloudOnlyCostNanos',
+  /** Accepted answers asked again of the reference in the background; their cost is in no request's. */
+  'audits',
+  'auditDisagreements',
+  'auditFailures',
+  'auditCostNanos',
 ] as const;
 
 const TARGET_COUNTERS = ['attempts', 'failures', 'items', 'acceptedItems', 'costNanos'] as const;
@@ -81,6 +86,17 @@ export function addRecord(metrics: MetricsSnapshot, record: RequestRecord): void
   if (hasEscalation) route.escalations += 1;
 }
 
+/** In place. What background audits of one answer did; no request waits for them, and none is charged. */
+export function addAudits(metrics: MetricsSnapshot, audits: AuditRecord): void {
+  const minute = Math.floor(audits.endedAtMs / MS_PER_MINUTE);
+  widen(metrics, minute, minute);
+  const route = seriesOf(metrics.routes, audits.route, newRouteSeries);
+  route.audits += audits.audits;
+  route.auditDisagreements += audits.disagreements;
+  route.auditFailures += audits.failures;
+  route.auditCostNanos += audits.costNanos;
+}
+
 /** In place, into `target`. */
 export function mergeMetrics(target: MetricsSnapshot, source: MetricsSnapshot): void {
   if (source.startMinute !== null && source.endMinute !== null) widen(target, source.startMinute, source.endMinute);
@@ -130,6 +146,10 @@ export function newRouteSeries(): RouteSeries {
     missed: 0,
     costNanos: 0,
     cloudOnlyCostNanos: 0,
+    audits: 0,
+    auditDisagreements: 0,
+    auditFailures: 0,
+    auditCostNanos: 0,
     latency: createSketch(),
   };
 }
@@ -151,7 +171,7 @@ const seriesSchema = (counters: number) =>
     .check(z.maxLength(MAX_SERIES));
 
 const encodedSchema = z.strictObject({
-  v: z.literal(1),
+  v: z.literal(2),
   start: z.nullable(countSchema),
   end: z.nullable(countSchema),
   /** [key, counters in the order of their list, sketch] */
@@ -162,7 +182,7 @@ const encodedSchema = z.strictObject({
 /** JSON text. The order of counters is part of the format: add at the end and raise `v`. */
 export function encodeMetrics(metrics: MetricsSnapshot): string {
   return JSON.stringify({
-    v: 1,
+    v: 2,
     start: metrics.startMinute,
     end: metrics.endMinute,
     routes: Array.from(metrics.routes, ([key, series]) => [

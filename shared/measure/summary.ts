@@ -42,6 +42,11 @@ export type RouteFigures = {
   readonly cost_saved_usd: number;
   /** cost_saved_usd / cloud_only_cost_usd; 0 where nothing would have been spent. */
   readonly saving_ratio: number;
+  /** Accepted answers asked again of the reference in the background; their cost is in no other figure. */
+  readonly audit_count: number;
+  readonly audit_disagreement_count: number;
+  readonly audit_failure_count: number;
+  readonly audit_cost_usd: number;
   readonly response_time_ms: LatencySummary;
 };
 
@@ -104,6 +109,10 @@ function figuresOf(series: RouteSeries): RouteFigures {
     cloud_only_cost_usd: usdFromNanos(series.cloudOnlyCostNanos),
     cost_saved_usd: usdFromNanos(savedNanos),
     saving_ratio: share(savedNanos, series.cloudOnlyCostNanos),
+    audit_count: series.audits,
+    audit_disagreement_count: series.auditDisagreements,
+    audit_failure_count: series.auditFailures,
+    audit_cost_usd: usdFromNanos(series.auditCostNanos),
     response_time_ms: latencyOf(series.latency),
   };
 }
@@ -135,5 +144,9 @@ function addUp(total: RouteSeries, series: RouteSeries): void {
   total.missed += series.missed;
   total.costNanos += series.costNanos;
   total.cloudOnlyCostNanos += series.cloudOnlyCostNanos;
+  total.audits += series.audits;
+  total.auditDisagreements += series.auditDisagreements;
+  total.auditFailures += series.auditFailures;
+  total.auditCostNanos += series.auditCostNanos;
   mergeSketch(total.latency, series.latency);
 }

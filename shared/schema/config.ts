@@ -3,6 +3,7 @@
  * Owns shape and bounds (strict: an unknown key is refused). References between parts are checked in check-config.ts.
  */
 import * as z from 'zod';
+import { guaranteeSchema } from '../guard/guarantee-schema.ts';
 import { modelInputSpecSchema } from './card.ts';
 import { PRIORITIES } from './infer-request.ts';
 
@@ -128,6 +129,8 @@ const routeSchema = z.strictObject({
     /** After the ttl, how long an answer may still stand in when everything fails. 0 turns it off. */
     stale_if_error_ms: z.number().nonnegative(),
   }),
+  /** Holds the cascade's shortcuts to a stated agreement; their thresholds then come from calibration, not from the steps. */
+  guarantee: guaranteeSchema.optional(),
 });
 
 const breakerSchema = z.strictObject({

@@ -47,3 +47,15 @@ export type RequestRecord = {
   readonly missed: readonly string[];
   readonly configVersion: string;
 };
+
+/** What auditing some accepted answers of one request came to. Holds no input and no answer. */
+export type AuditRecord = {
+  readonly route: string;
+  readonly endedAtMs: number;
+  /** Answers that the reference answered as well. */
+  readonly audits: number;
+  readonly disagreements: number;
+  /** Answers that it did not. */
+  readonly failures: number;
+  readonly costNanos: number;
+};

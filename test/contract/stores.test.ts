@@ -6,15 +6,19 @@ import { createCacheApi } from '../../worker/store/cache-api.ts';
 import { createDynamoClient } from '../../worker/store/dynamodb-client.ts';
 import type { DynamoClient } from '../../worker/store/dynamodb-client.ts';
 import { createDynamoConfigStore } from '../../worker/store/dynamodb-config-store.ts';
+import { createDynamoGuardStore } from '../../worker/store/guard-store.ts';
 import { createDynamoMetricsStore } from '../../worker/store/metrics-store.ts';
 import { createStaticCredentials } from '../../worker/aws/credentials.ts';
 import { createHash } from 'node:crypto';
 import { createMemoryConfigStore } from '../fakes/memory-config-store.ts';
+import { calibrationSortKey, guardPartition, TABLE_PARTITION_KEY, TABLE_SORT_KEY } from '../../shared/names.ts';
+import { createMemoryGuardStore } from '../fakes/memory-guard-store.ts';
 import { createMemoryHttpCache } from '../fakes/memory-http-cache.ts';
 import { createMemoryMetricsStore } from '../fakes/memory-metrics-store.ts';
 import { createMemorySharedCache } from '../fakes/memory-shared-cache.ts';
 import { findKey, KEY, REGION } from '../fixtures/local/keys.ts';
 import { describeConfigStoreContract } from './config-store-contract.ts';
+import { describeGuardStoreContract } from './guard-store-contract.ts';
 import { describeMetricsStoreContract } from './metrics-store-contract.ts';
 import { describeSharedCacheContract } from './shared-cache-contract.ts';
 
@@ -47,6 +51,29 @@ describeMetricsStoreContract('DynamoDB', async () => {
   const { database, client } = await openTable();
   return {
     store: createDynamoMetricsStore({ client, shards: 3, keepMs: 3_600_000 }),
+    breakDown: () => database.setFault({ kind: 'refuse' }),
+    close: () => database.close(),
+  };
+});
+
+describeGuardStoreContract('the fake', async () => {
+  const store = createMemoryGuardStore();
+  return {
+    store,
+    putRecord: async (route, record) => store.putRecord(route, record),
+    breakDown: async () => store.misbehave('fail'),
+  };
+});
+describeGuardStoreContract('DynamoDB', async () => {
+  const { database, client } = await openTable();
+  return {
+    store: createDynamoGuardStore(client),
+    putRecord: (route, record) =>
+      client.putItem({
+        [TABLE_PARTITION_KEY]: { S: guardPartition(route) },
+        [TABLE_SORT_KEY]: { S: calibrationSortKey(record.shortcut) },
+        body: { S: JSON.stringify(record) },
+      }),
     breakDown: () => database.setFault({ kind: 'refuse' }),
     close: () => database.close(),
   };

@@ -5,7 +5,7 @@
 import { Match } from 'aws-cdk-lib/assertions';
 import { describe, expect, test } from 'vitest';
 import { readablePartitions, WRITABLE_PARTITIONS } from '../../infra/constructs/worker-access.ts';
-import { configPartition, metricsPartition } from '../../shared/names.ts';
+import { auditPartition, configPartition, guardPartition, metricsPartition } from '../../shared/names.ts';
 import { identityStatements, synthesise } from './synth.ts';
 import type { Statement } from './synth.ts';
 
@@ -43,14 +43,14 @@ describe('the policy', () => {
         Effect: 'Allow',
         Action: ['dynamodb:GetItem', 'dynamodb:Query'],
         Resource: table,
-        Condition: onlyPartitions(['CFG#staging', 'RES#*', 'KEY#*', 'MODEL#*']),
+        Condition: onlyPartitions(['CFG#staging', 'RES#*', 'KEY#*', 'MODEL#*', 'GUARD#*', 'AUDIT#*', 'M1#*']),
       },
       {
         Sid: 'PutMetrics',
         Effect: 'Allow',
         Action: 'dynamodb:PutItem',
         Resource: table,
-        Condition: onlyPartitions(['M1#*']),
+        Condition: onlyPartitions(['M1#*', 'AUDIT#*']),
       },
       {
         Sid: 'CallFunctionUrl',
@@ -103,6 +103,10 @@ describe('the policy', () => {
     expect(matches(readablePartitions('staging'), configPartition('production'))).toBe(false);
     expect(matches(WRITABLE_PARTITIONS, metricsPartition(29_000_000, 7))).toBe(true);
     expect(matches(WRITABLE_PARTITIONS, configPartition('staging'))).toBe(false);
+    expect(matches(readablePartitions('staging'), guardPartition('intent'))).toBe(true);
+    expect(matches(readablePartitions('staging'), auditPartition('intent'))).toBe(true);
+    expect(matches(WRITABLE_PARTITIONS, auditPartition('intent'))).toBe(true);
+    expect(matches(WRITABLE_PARTITIONS, guardPartition('intent'))).toBe(false);
   });
 
   test('is the only thing besides the trust that the worker role has', () => {

@@ -38,7 +38,7 @@ describe('the shipped models', () => {
   });
 
   it.each(variants)('$id states a calibration error and a latency', ({ variant }) => {
-    expect(variant.metrics.ece).toBeLessThanOrEqual(0.02);
+    expect(variant.metrics.ece).toBeLessThanOrEqual(0.03);
     expect(variant.latency_ms.p50).toBeGreaterThan(0);
   });
 

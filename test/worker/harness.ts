@@ -7,8 +7,9 @@ import { createLogger } from '../../worker/logger.ts';
 import { createAnswerCache, type StoredAnswer } from '../../worker/pipeline/lookup.ts';
 import type { Services } from '../../worker/pipeline/services.ts';
 import type { MetricsStore, SharedCache, Target, TargetCall, TargetResult } from '../../worker/ports.ts';
+import { createGuardKeeper } from '../../worker/store/guard-keeper.ts';
 import { createLruCache } from '../../worker/store/lru-cache.ts';
-import { emptyMetrics, addRecord } from '../../shared/measure/metrics.ts';
+import { emptyMetrics, addAudits, addRecord } from '../../shared/measure/metrics.ts';
 import type { Config, TargetSpec } from '../../shared/schema/config.ts';
 import type { RequestRecord } from '../../shared/schema/record.ts';
 import { testConfig } from './test-config.ts';
@@ -74,7 +75,7 @@ export function failing(reason: Extract<TargetResult, { kind: 'failed' }>['reaso
 }
 
 export function createHarness(
-  overrides: Partial<Pick<Services, 'access' | 'metricsStore'>> & { config?: Config } = {},
+  overrides: Partial<Pick<Services, 'access' | 'metricsStore' | 'guard'>> & { config?: Config } = {},
 ): Harness {
   const records: RequestRecord[] = [];
   const lines: string[] = [];
@@ -141,7 +142,9 @@ export function createHarness(
       return targets;
     },
     cache: createAnswerCache(createLruCache<StoredAnswer>(1_000_000), sharedCache, clock),
+    guard: overrides.guard ?? createGuardKeeper({ store: undefined, clock, random: () => 0.5, isolateId: 'test' }),
     sink: {
+      addAudits: (audits) => addAudits(counted, audits),
       add: (record) => {
         records.push(record);
         addRecord(counted, record);

@@ -55,6 +55,24 @@ export function renderPrometheus(summary: MetricsSummary & { readonly queue_dept
       perRoute((figures) => figures.cost_usd),
     ),
     ...family(
+      'audit_count',
+      'gauge',
+      'Accepted answers asked again of the reference in the window.',
+      perRoute((figures) => figures.audit_count),
+    ),
+    ...family(
+      'audit_disagreement_count',
+      'gauge',
+      'Of them, those on which the reference said otherwise.',
+      perRoute((figures) => figures.audit_disagreement_count),
+    ),
+    ...family(
+      'audit_cost_usd',
+      'gauge',
+      'Spent on audits in the window; in no other cost.',
+      perRoute((figures) => figures.audit_cost_usd),
+    ),
+    ...family(
       'cost_saved_usd',
       'gauge',
       'Saved against the large model alone.',

@@ -8,7 +8,7 @@ export type Served = {
   readonly model: ModelSpec;
   readonly route: RouteSpec;
   readonly targets: readonly TargetSpec[];
-  /** Changes with anything that may change an answer: the policy and what serves it. */
+  /** Changes with anything that may change an answer: the policy, the guarantee and what serves them. */
   readonly routeFingerprint: string;
 };
 
@@ -29,7 +29,12 @@ function buildIndex(config: Config): ReadonlyMap<string, Served> {
     const route = config.routes.find((candidate) => candidate.model === model.name);
     if (route === undefined) continue;
     const targets = config.targets.filter((target) => target.serves.some((served) => served.model === model.name));
-    index.set(model.name, { model, route, targets, routeFingerprint: fingerprint([route.policy, model.variants]) });
+    index.set(model.name, {
+      model,
+      route,
+      targets,
+      routeFingerprint: fingerprint([route.policy, route.guarantee, model.variants]),
+    });
   }
   return index;
 }

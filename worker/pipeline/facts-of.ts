@@ -2,11 +2,13 @@
  * Gathers what the core decides from: the request, the configuration in force, what this isolate has seen.
  */
 import type { Facts } from '../../shared/decide/facts.ts';
+import { acceptConfidenceOf } from '../../shared/guard/shortcuts.ts';
 import { inputCount, type ModelInput } from '../../shared/schema/infer-request.ts';
+import type { KeepAlive } from '../ports.ts';
 import type { Services } from './services.ts';
 import type { Trip } from './trip.ts';
 
-export function factsOf(trip: Trip, services: Services): Facts {
+export function factsOf(trip: Trip, services: Services, keepAlive: KeepAlive): Facts {
   const { request, served } = trip.mustHaveParsed();
   const nowMs = services.clock.now();
   const { config } = trip.inForce;
@@ -22,6 +24,10 @@ export function factsOf(trip: Trip, services: Services): Facts {
     targets: served.targets.map((spec) =>
       services.state.targetState(spec, trip.targets.get(spec.id)?.unreachable, served.model.name, nowMs),
     ),
+    acceptConfidenceOf:
+      served.route.guarantee === undefined
+        ? undefined
+        : acceptConfidenceOf(services.guard.standings(served.route, served.model, keepAlive)),
     gatewayPrice: config.gateway_price,
     breakerPolicy: config.breaker,
   };

@@ -6,6 +6,7 @@ import { asGatewayError, type GatewayError } from '../../shared/errors.ts';
 import { decide } from '../../shared/decide/plan.ts';
 import type { AnsweredItem } from '../../shared/schema/infer-result.ts';
 import { admit } from './admit.ts';
+import { auditAnswer } from './audit-answer.ts';
 import { cacheScope, keepAnswer } from './keep-answer.ts';
 import { execute } from './execute.ts';
 import { factsOf } from './facts-of.ts';
@@ -37,7 +38,7 @@ async function answer(trip: Trip, incoming: Incoming, services: Services): Promi
   const found = key.readable ? services.cache.local(key.text) : undefined;
   if (found !== undefined) return answered(fromCache(found, 'hit', 'an exact answer was cached', [], trip.actual()));
 
-  const plan = decide(factsOf(trip, services));
+  const plan = decide(factsOf(trip, services, incoming.keepAlive));
   trip.plan = plan;
   let shared: CachedAnswer | undefined;
   const execution = await execute({
@@ -66,6 +67,7 @@ async function answer(trip: Trip, incoming: Incoming, services: Services): Promi
   const items = execution.items.filter((item): item is AnsweredItem => item !== undefined);
   if (items.length === execution.items.length && execution.finish !== 'cancelled') {
     keepAnswer(items, trip, key, services, incoming);
+    auditAnswer(items, trip, services, incoming);
     return answered(fromExecution(plan, execution, items, trip.actual()));
   }
 

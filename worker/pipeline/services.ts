@@ -2,7 +2,7 @@
  * What the pipeline is given. Owns the type only; worker/services.ts, the composition root, makes one per isolate.
  */
 import type { IsolateState } from '../isolate-state.ts';
-import type { Clock, ConfigKeeper, Logger, MetricsStore, Random, RecordSink, Target } from '../ports.ts';
+import type { Clock, ConfigKeeper, Guard, Logger, MetricsStore, Random, RecordSink, Target } from '../ports.ts';
 import type { Config } from '../../shared/schema/config.ts';
 import type { Access } from './identify.ts';
 import type { AnswerCache } from './lookup.ts';
@@ -18,6 +18,7 @@ export type Services = {
   /** The targets of a configuration, by id; the same configuration gives the same targets. */
   readonly targetsOf: (config: Config) => ReadonlyMap<string, Target>;
   readonly cache: AnswerCache;
+  readonly guard: Guard;
   readonly sink: RecordSink;
   /** Absent where no table is configured. */
   readonly metricsStore: MetricsStore | undefined;

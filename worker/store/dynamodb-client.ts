@@ -28,10 +28,16 @@ export type DynamoClientOptions = {
 export type DynamoClient = {
   /** Strongly consistent: a pointer just moved must not be read as it was. */
   getItem(key: Item, signal?: AbortSignal): Promise<Item | undefined>;
-  /** All items of one partition, page by page. */
-  query(partition: { readonly name: string; readonly value: string }, signal?: AbortSignal): Promise<Item[]>;
+  /** All items of one partition, or those within a range of its sort key (both ends included), page by page. */
+  query(partition: Partition, signal?: AbortSignal): Promise<Item[]>;
   putItem(item: Item, signal?: AbortSignal): Promise<void>;
   putItemIf(item: Item, condition: Condition, signal?: AbortSignal): Promise<'stored' | 'condition_failed'>;
+};
+
+type Partition = {
+  readonly name: string;
+  readonly value: string;
+  readonly range?: { readonly name: string; readonly from: string; readonly to: string };
 };
 
 const TIMEOUT_MS = 3_000;
@@ -106,9 +112,7 @@ export function createDynamoClient(options: DynamoClientOptions): DynamoClient {
         const answer = await call(
           'Query',
           {
-            KeyConditionExpression: '#pk = :pk',
-            ExpressionAttributeNames: { '#pk': partition.name },
-            ExpressionAttributeValues: { ':pk': { S: partition.value } },
+            ...keyCondition(partition),
             ...(from === undefined ? {} : { ExclusiveStartKey: from }),
           },
           signal,
@@ -131,6 +135,21 @@ export function createDynamoClient(options: DynamoClientOptions): DynamoClient {
         throw error;
       }
     },
+  };
+}
+
+function keyCondition({ name, value, range }: Partition): object {
+  if (range === undefined) {
+    return {
+      KeyConditionExpression: '#pk = :pk',
+      ExpressionAttributeNames: { '#pk': name },
+      ExpressionAttributeValues: { ':pk': { S: value } },
+    };
+  }
+  return {
+    KeyConditionExpression: '#pk = :pk AND #sk BETWEEN :from AND :to',
+    ExpressionAttributeNames: { '#pk': name, '#sk': range.name },
+    ExpressionAttributeValues: { ':pk': { S: value }, ':from': { S: range.from }, ':to': { S: range.to } },
   };
 }
 

@@ -2,7 +2,7 @@
  * The RecordSink port: adds finished records to the open window and puts closed windows under their keys. Owns windows,
  * retries and the bound on what waits; leaves out what is counted (shared/measure) and where it is put.
  */
-import { addRecord, emptyMetrics, encodeMetrics, mergeMetrics } from '../../shared/measure/metrics.ts';
+import { addAudits, addRecord, emptyMetrics, encodeMetrics, mergeMetrics } from '../../shared/measure/metrics.ts';
 import type { MetricsSnapshot } from '../../shared/measure/metrics.ts';
 import { metricsSortKey } from '../../shared/names.ts';
 import type { Clock, MetricsStore, PackedWindow, Random, RecordSink } from '../ports.ts';
@@ -158,19 +158,22 @@ export function createRecordSink(options: RecordSinkOptions): ObservedRecordSink
     return started.done;
   }
 
+  function count(addTo: (metrics: MetricsSnapshot) => void): void {
+    const nowMs = clock.now();
+    if (store !== undefined && open !== undefined && nowMs >= open.endsAtMs) closeWindow();
+    open ??= openWindow(nowMs);
+    try {
+      addTo(open.metrics);
+      open.records += 1;
+    } catch (error) {
+      droppedRecords += 1;
+      options.onFailure?.(error);
+    }
+  }
+
   return {
-    add(record) {
-      const nowMs = clock.now();
-      if (store !== undefined && open !== undefined && nowMs >= open.endsAtMs) closeWindow();
-      open ??= openWindow(nowMs);
-      try {
-        addRecord(open.metrics, record);
-        open.records += 1;
-      } catch (error) {
-        droppedRecords += 1;
-        options.onFailure?.(error);
-      }
-    },
+    add: (record) => count((metrics) => addRecord(metrics, record)),
+    addAudits: (audits) => count((metrics) => addAudits(metrics, audits)),
     pending(stored) {
       const sum = emptyMetrics();
       for (const closed of waiting) {

@@ -246,7 +246,7 @@ describe('metrics', () => {
   it.each<[string, string]>([
     ['text that is not JSON', stored.slice(1)],
     ['null', 'null'],
-    ['another version', stored.replace('"v":1', '"v":2')],
+    ['another version', stored.replace('"v":2', '"v":1')],
     ['an unknown field', stored.replace('{', '{"x":1,')],
     ['a missing counter', stored.replace('[1,0,0,0,', '[1,0,0,')],
     ['a negative counter', stored.replace('[1,0,0,0,', '[-1,0,0,0,')],
