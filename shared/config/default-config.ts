@@ -42,7 +42,7 @@ export function defaultConfig(cards: readonly Card[], cloud: CloudPlaces): Confi
     limits: {
       max_body_bytes: MIB,
       max_batch: 64,
-      max_in_flight: 1_000,
+      max_in_flight: 12_500,
       shed_above: { low: 0.5, normal: 0.8, high: 0.95, critical: 1 },
     },
     api_keys: [],
