@@ -34,6 +34,7 @@ const SENTENCES = [
   'play the next song',
   'my phone is lost, can you ring it',
 ];
+const QUESTIONS = ['my transfer to a friend has not arrived yet', 'why was i charged a fee for paying in euros'];
 const IMAGE_INDEXES = [0, 1, 2];
 
 export async function runDemo(url: string, apiKey: string | undefined): Promise<DemoResult> {
@@ -74,6 +75,7 @@ async function demoInputs(): Promise<readonly DemoInput[]> {
       input: 'what is my credit limit',
       extra: { model_complexity: 'high' },
     },
+    ...QUESTIONS.map((text) => ({ model: 'banking', shown: text, input: text })),
     ...IMAGE_INDEXES.flatMap((index) => {
       const image = images[index];
       return image === undefined

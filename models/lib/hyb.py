@@ -1,4 +1,4 @@
-"""Owns writing, reading and a NumPy reference run of .hyb files with embedding_bag and dense operators. FORMAT.md has the format."""
+"""Owns writing, reading and a NumPy reference run of .hyb files with embedding_bag, dense and l2_normalize operators. FORMAT.md has the format."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def activate(x: np.ndarray, kind: str) -> np.ndarray:
 
 
 def run_text(header: dict, tensors: dict[str, np.ndarray], groups: list[list[int]]) -> np.ndarray:
-    """Logits of one tokenized text."""
+    """Logits, or the unit vector, of one tokenized text."""
     x = np.zeros(0, np.float32)
     for op in header["graph"]:
         if op["op"] == "embedding_bag":
@@ -88,6 +88,9 @@ def run_text(header: dict, tensors: dict[str, np.ndarray], groups: list[list[int
                 x = x + tensors[op["bias"]]
         elif op["op"] == "dense":
             x = (tensors[op["weights"]].astype(np.float32) @ x) * tensors[op["scales"]] + tensors[op["bias"]]
+        elif op["op"] == "l2_normalize":
+            norm = float(np.sqrt((x.astype(np.float64) ** 2).sum()))
+            x = (x / norm).astype(np.float32) if norm >= 1e-12 else np.zeros_like(x)
         else:
             raise ValueError(f"operator {op['op']} has no reference here")
         x = activate(x, op.get("activation", "none"))

@@ -19,6 +19,7 @@ type AcceptConfidence = Readonly<Record<string, { readonly micro: number; readon
 
 const DEFAULT_ACCEPT_CONFIDENCE: AcceptConfidence = {
   intent: { micro: 0.9, base: 0.9 },
+  banking: { micro: 0.85, base: 0.9 },
   digits: { micro: 0.9, base: 0.9 },
 };
 

@@ -1,0 +1,11 @@
+"""Owns models/banking/vocab.txt."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from banking.data import TASK  # noqa: E402
+from lib.text_vocab import main  # noqa: E402
+
+if __name__ == "__main__":
+    main(TASK, 10_240)

@@ -1,0 +1,1 @@
+"""The embed model: static sentence vectors for similarity and the semantic cache."""
