@@ -1,6 +1,7 @@
 // Owns laying out and calling convolutions: windows are gathered into rows, and rows multiplied by blocks of weights.
 
 import type { Arena } from './arena.ts';
+import { integerProduct } from './integer-product.ts';
 import { BLOCK } from './kernels.ts';
 import { activate } from './light-operators.ts';
 import type { Call, StepOf } from './machine.ts';
@@ -18,6 +19,7 @@ export function convolution(step: StepOf<'conv2d'>, arena: Arena): Call {
   const blocks = Math.ceil(outputs / BLOCK);
   const depth = kernelHeight * kernelWidth * input.channels;
   const pixels = output.height * output.width;
+  if (step.arithmetic === 'int8') return integerConvolution(step, arena);
   const weights = arena.place(keyOf('blocks', step.weights, step.scales), blocks * depth * BLOCK * 4, () =>
     blockWeights(step, depth, blocks),
   );
@@ -26,15 +28,16 @@ export function convolution(step: StepOf<'conv2d'>, arena: Arena): Call {
     padded.set(floatsOf(step.bias));
     return padded;
   });
-  const windows = Math.min(pixels, MAX_WINDOWS, Math.max(4, Math.floor(MAX_WINDOW_VALUES / depth)));
-  const rows = arena.reserve(windows * depth * 4);
+  const windows = windowsAtOnce(pixels, depth);
+  const rows = arena.shared('windows', windows * depth * 4);
   const relu = activation === 'relu' ? 1 : 0;
-  return ({ kernels, f32 }, from, to) => {
+  return (machine, from, to) => {
+    const { kernels } = machine;
     for (let p = 0; p < pixels; p += windows) {
       const count = Math.min(windows, pixels - p);
       kernels.patches(
         from,
-        rows,
+        rows(),
         p,
         count,
         input.height,
@@ -48,10 +51,48 @@ export function convolution(step: StepOf<'conv2d'>, arena: Arena): Call {
         padTop,
         padLeft,
       );
-      kernels.multiply(rows, weights, bias, to + p * outputs * 4, count, depth, outputs, relu);
+      kernels.multiply(rows(), weights, bias, to + p * outputs * 4, count, depth, outputs, relu);
     }
-    if (relu === 0) activate(f32, to >> 2, pixels * outputs, activation);
+    if (relu === 0) activate(machine, to >> 2, pixels * outputs, activation);
   };
+}
+
+/** The same windows, quantized before they are multiplied. */
+function integerConvolution(step: StepOf<'conv2d'>, arena: Arena): Call {
+  const { window, input, output, activation } = step;
+  const depth = window.kernelHeight * window.kernelWidth * input.channels;
+  const pixels = output.height * output.width;
+  const windows = windowsAtOnce(pixels, depth);
+  const rows = arena.shared('windows', windows * depth * 4);
+  const product = integerProduct(arena, step, depth, output.channels, windows);
+  const relu = activation === 'relu' ? 1 : 0;
+  return (machine, from, to) => {
+    for (let p = 0; p < pixels; p += windows) {
+      const count = Math.min(windows, pixels - p);
+      machine.kernels.patches(
+        from,
+        rows(),
+        p,
+        count,
+        input.height,
+        input.width,
+        input.channels,
+        output.width,
+        window.kernelHeight,
+        window.kernelWidth,
+        window.strideY,
+        window.strideX,
+        window.padTop,
+        window.padLeft,
+      );
+      product(machine, rows(), to + p * output.channels * 4, count, relu);
+    }
+    if (relu === 0) activate(machine, to >> 2, pixels * output.channels, activation);
+  };
+}
+
+function windowsAtOnce(pixels: number, depth: number): number {
+  return Math.min(pixels, MAX_WINDOWS, Math.max(4, Math.floor(MAX_WINDOW_VALUES / depth)));
 }
 
 export function depthwise(step: StepOf<'conv2d'>, arena: Arena): Call {
@@ -67,7 +108,8 @@ export function depthwise(step: StepOf<'conv2d'>, arena: Arena): Call {
   });
   const bias = placeFloats(arena, step.bias);
   const relu = activation === 'relu' ? 1 : 0;
-  return ({ kernels, f32 }, from, to) => {
+  return (machine, from, to) => {
+    const { kernels } = machine;
     kernels.depthwise(
       from,
       weights,
@@ -86,7 +128,7 @@ export function depthwise(step: StepOf<'conv2d'>, arena: Arena): Call {
       window.padLeft,
       relu,
     );
-    if (relu === 0) activate(f32, to >> 2, output.height * output.width * channels, activation);
+    if (relu === 0) activate(machine, to >> 2, output.height * output.width * channels, activation);
   };
 }
 

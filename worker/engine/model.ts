@@ -1,11 +1,11 @@
 // Owns one loaded model: input in, classification out, over memory allocated once. Loading is engine.ts.
 
-import type { NgramBag } from '../../shared/tokenize/hashed-ngrams.ts';
 import { EngineInputError, EngineOutputError } from './errors.ts';
 import type { ModelHeader, Task } from './header.ts';
 import { softmax } from './light-operators.ts';
 import type { Machine } from './machine.ts';
 import type { Program } from './program.ts';
+import type { TextReader } from './text-input.ts';
 
 export type ModelInput =
   | { readonly kind: 'text'; readonly text: string }
@@ -45,15 +45,14 @@ type Parts = {
   readonly header: ModelHeader;
   readonly program: Program;
   readonly machine: Machine;
-  readonly tokenize: ((text: string) => NgramBag) | null;
+  readonly readText: TextReader | null;
 };
 
-export function createModel({ info, header, program, machine, tokenize }: Parts): EngineModel {
-  function readText(text: string): boolean {
-    if (header.input.kind !== 'text' || tokenize === null) throw new EngineInputError(`${info.model} takes an image`);
+export function createModel({ info, header, program, machine, readText }: Parts): EngineModel {
+  function readInput(text: string): boolean {
+    if (header.input.kind !== 'text' || readText === null) throw new EngineInputError(`${info.model} takes an image`);
     const kept = firstCodePoints(text, header.input.maxChars);
-    machine.features = tokenize(kept);
-    return kept.length < text.length;
+    return readText(machine, kept) || kept.length < text.length;
   }
 
   function readPixels(pixels: Float32Array): boolean {
@@ -71,7 +70,7 @@ export function createModel({ info, header, program, machine, tokenize }: Parts)
 
   /** Valid until the next call. */
   function run(input: ModelInput): { logits: Float32Array; truncated: boolean } {
-    const truncated = input.kind === 'text' ? readText(input.text) : readPixels(input.pixels);
+    const truncated = input.kind === 'text' ? readInput(input.text) : readPixels(input.pixels);
     const offset = program.run(machine) >> 2;
     const logits = machine.f32.subarray(offset, offset + info.labels.length);
     if (!logits.every(Number.isFinite)) throw new EngineOutputError(`${info.model} overflows on this input`);

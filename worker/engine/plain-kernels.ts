@@ -3,6 +3,7 @@
 
 import type { Kernels } from './kernels.ts';
 import { BLOCK } from './kernels.ts';
+import { plainSequenceKernels } from './plain-sequence.ts';
 
 export function plainKernels(memory: ArrayBuffer): Kernels {
   const f32 = new Float32Array(memory);
@@ -155,7 +156,7 @@ export function plainKernels(memory: ArrayBuffer): Kernels {
     }
   }
 
-  return { bag, dense, patches, multiply, depthwise };
+  return { bag, dense, patches, multiply, depthwise, ...plainSequenceKernels(memory) };
 }
 
 function finish(value: number, relu: number): number {
