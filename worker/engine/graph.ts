@@ -25,6 +25,7 @@ const READERS: Readonly<Record<string, Reader>> = {
   token_embedding: readTokenEmbedding,
   attention: readAttention,
   sequence_pool: readSequencePool,
+  activation: readActivation,
   residual_start: readResidualStart,
   residual_add: readResidualAdd,
 };
@@ -192,6 +193,13 @@ function readLayerNorm(op: Fields, tensors: TensorTable, input: Flow): Read {
   const [gamma, beta] = [tensors.floats(op, 'gamma', size), tensors.floats(op, 'beta', size)];
   const step: Step = { kind: 'layer_norm', gamma, beta, epsilon, size, perToken: input.kind === 'sequence' };
   return { step, output: input, multiplyAdds: 3 * sizeOf(input) };
+}
+
+function readActivation(op: Fields, _tensors: TensorTable, input: Flow): Read {
+  if (input.kind === 'features' || input.kind === 'tokens') throw op.refuse('op', `takes no ${input.kind}`);
+  const { size, perToken } = residualSize(input);
+  const step: Step = { kind: 'activation', activation: op.oneOf('activation', ACTIVATIONS), size, perToken };
+  return { step, output: input, multiplyAdds: sizeOf(input) };
 }
 
 function readResidualStart(op: Fields, _tensors: TensorTable, input: Flow, open: Flow[]): Read {

@@ -5,7 +5,7 @@ import type { Arena } from './arena.ts';
 import { convolution, depthwise } from './convolution.ts';
 import { dense, embeddingBag, normalization } from './dense.ts';
 import type { Graph } from './graph.ts';
-import { globalAvgPool, maxPool, meanOfRows } from './light-operators.ts';
+import { activate, globalAvgPool, maxPool, meanOfRows } from './light-operators.ts';
 import type { Call, Machine } from './machine.ts';
 import { attention, residual, tokenEmbedding } from './sequence.ts';
 import type { Step } from './steps.ts';
@@ -37,10 +37,16 @@ function callOf(step: Exclude<Step, { kind: 'flatten' }>, arena: Arena): Placed 
   if (step.kind === 'residual_start' || step.kind === 'residual_add') {
     return { call: residual(step, arena), inPlace: true };
   }
+  if (step.kind === 'activation') {
+    const { activation, size, perToken } = step;
+    const call: Call = (machine, from) =>
+      activate(machine, from >> 2, perToken ? machine.tokens.length * size : size, activation);
+    return { call, inPlace: true };
+  }
   return { call: movingCall(step, arena), inPlace: false };
 }
 
-type Moving = Exclude<Step, { kind: 'flatten' | 'residual_start' | 'residual_add' }>;
+type Moving = Exclude<Step, { kind: 'flatten' | 'activation' | 'residual_start' | 'residual_add' }>;
 
 function movingCall(step: Moving, arena: Arena): Call {
   switch (step.kind) {

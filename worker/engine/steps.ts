@@ -74,6 +74,7 @@ export type Step =
     }
   | { readonly kind: 'attention'; readonly heads: number; readonly dim: number; readonly maxTokens: number }
   | { readonly kind: 'sequence_pool'; readonly pool: 'mean' | 'first'; readonly dim: number }
+  | { readonly kind: 'activation'; readonly activation: Activation; readonly size: number; readonly perToken: boolean }
   | (Residual & { readonly kind: 'residual_start' })
   | (Residual & { readonly kind: 'residual_add' });
 

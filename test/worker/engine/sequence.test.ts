@@ -109,6 +109,32 @@ describe.each(engines)('sequences in $name', ({ engine }) => {
     ).toBeLessThan(1e-5);
   });
 
+  it('activation stands alone after a residual', async () => {
+    const graph = [
+      { op: 'flatten' },
+      { op: 'dense', weights: 'w', scales: 's', bias: 'b', activation: 'none' },
+      { op: 'residual_start' },
+      { op: 'residual_add' },
+      { op: 'activation', activation: 'relu' },
+    ];
+    const tensors: ModelSource['tensors'] = {
+      w: { dtype: 'i8', shape: [2, 2], values: [1, 0, 0, -1] },
+      s: f32(1, 1),
+      b: f32(0, 0),
+    };
+    const model = await engine.loadModel(hybFile({ header: { ...imageHeader(1, 1, 2, 2), graph }, tensors }));
+    expect(errorOf([...model.logits({ kind: 'image', pixels: Float32Array.of(0.5, 0.5) })], [1, 0])).toBeLessThan(1e-6);
+    const tokens = textModel(
+      [
+        { op: 'activation', activation: 'relu' },
+        { op: 'sequence_pool', pool: 'first' },
+      ],
+      {},
+      DIM,
+    );
+    expect(errorOf(await logitsOf(engine, tokens, 'a'), [1, 0, 0, 0.5])).toBeLessThan(1e-6);
+  });
+
   it('dense in int8 is exact where the inputs are whole levels', async () => {
     const graph = [
       { op: 'flatten' },
