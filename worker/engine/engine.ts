@@ -10,11 +10,14 @@ import { createModel } from './model.ts';
 import { plainKernels } from './plain-kernels.ts';
 import { layOut } from './program.ts';
 import { textReader, tokenizerBytes } from './text-input.ts';
-import { hasRelaxedSimd, wasmKernels } from './wasm-kernels.ts';
+import { hasRelaxedSimd, memoryBytes, wasmKernels } from './wasm-kernels.ts';
 
 export type Engine = {
-  /** Rejects with ModelFormatError unless the file is whole, unaltered and consistent. */
-  loadModel(bytes: ArrayBuffer): Promise<EngineModel>;
+  /**
+   * Rejects with ModelFormatError unless the file is whole, unaltered and consistent. `admit` hears how much memory the model will
+   * take before any is taken, and may throw.
+   */
+  loadModel(bytes: ArrayBuffer, admit?: (workingBytes: number) => void): Promise<EngineModel>;
 };
 
 /**
@@ -24,11 +27,14 @@ export type Engine = {
 export function createEngine(options: { wasm?: WebAssembly.Module; relaxedWasm?: WebAssembly.Module } = {}): Engine {
   const wasm = options.relaxedWasm !== undefined && hasRelaxedSimd() ? options.relaxedWasm : options.wasm;
   return {
-    async loadModel(bytes) {
+    async loadModel(bytes, admit) {
       const { header: json, payload } = await openContainer(bytes);
       const header = readHeader(json, payload);
       const arena = new Arena();
       const program = layOut(header.graph, arena);
+      const workingBytes =
+        memoryBytes(arena.sizeBytes) + (header.input.kind === 'text' ? tokenizerBytes(header.input.tokenizer) : 0);
+      admit?.(workingBytes);
       const { kernels, memory } = wasm === undefined ? plain(arena) : wasmKernels(wasm, arena.sizeBytes);
       arena.fill(memory);
       return createModel({
@@ -40,7 +46,7 @@ export function createEngine(options: { wasm?: WebAssembly.Module; relaxedWasm?:
           labels: header.labels,
           outOfScopeLabel: header.outOfScopeLabel,
           sizeBytes: bytes.byteLength,
-          workingBytes: memory.byteLength + (header.input.kind === 'text' ? tokenizerBytes(header.input.tokenizer) : 0),
+          workingBytes,
         },
         header,
         program,
@@ -59,7 +65,7 @@ export function createEngine(options: { wasm?: WebAssembly.Module; relaxedWasm?:
 }
 
 function plain(arena: Arena): { kernels: Kernels; memory: ArrayBuffer } {
-  const memory = new ArrayBuffer(arena.sizeBytes);
+  const memory = new ArrayBuffer(memoryBytes(arena.sizeBytes));
   return { kernels: plainKernels(memory), memory };
 }
 

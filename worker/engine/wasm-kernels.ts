@@ -20,8 +20,13 @@ export function hasRelaxedSimd(): boolean {
   return WebAssembly.validate(Uint8Array.from(RELAXED_PROBE.split(' '), (byte) => Number.parseInt(byte, 16)));
 }
 
+/** WebAssembly's memory comes in pages. */
+export function memoryBytes(sizeBytes: number): number {
+  return Math.ceil(sizeBytes / PAGE_BYTES) * PAGE_BYTES;
+}
+
 export function wasmKernels(module: WebAssembly.Module, sizeBytes: number): { kernels: Kernels; memory: ArrayBuffer } {
-  const pages = Math.ceil(sizeBytes / PAGE_BYTES);
+  const pages = memoryBytes(sizeBytes) / PAGE_BYTES;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
   if (!isKernels(exports)) throw new TypeError('the WebAssembly module is not the one of this engine');
