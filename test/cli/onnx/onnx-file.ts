@@ -2,7 +2,7 @@
 
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 
-type TensorSource = { dims: number[]; values: number[]; type?: 'float' | 'int64' | 'int8' | 'external' };
+export type TensorSource = { dims: number[]; values: number[]; type?: 'float' | 'int64' | 'int8' | 'external' };
 type AttributeSource = number | number[] | string | { float: number } | { tensor: TensorSource };
 export type NodeSource = {
   op: string;
@@ -27,6 +27,7 @@ export function onnxFile({ opset = 17, nodes, constants = {}, inputs, outputs }:
   model.tag(1, WireType.Varint).int64(8);
   nested(model, 8, (entry) => entry.tag(2, WireType.Varint).int64(opset));
   nested(model, 7, (graph) => {
+    graph.tag(2, WireType.LengthDelimited).string('graph');
     for (const node of nodes) nested(graph, 1, (writer) => writeNode(writer, node));
     for (const [name, tensor] of Object.entries(constants))
       nested(graph, 5, (writer) => writeTensor(writer, tensor, name));
@@ -60,11 +61,19 @@ function writeNode(
 
 function writeAttribute(writer: BinaryWriter, name: string, value: AttributeSource): void {
   writer.tag(1, WireType.LengthDelimited).string(name);
+  writer.tag(20, WireType.Varint).int32(attributeType(value));
   if (typeof value === 'number') writer.tag(3, WireType.Varint).int64(value);
   else if (typeof value === 'string') writer.tag(4, WireType.LengthDelimited).string(value);
   else if (Array.isArray(value)) for (const one of value) writer.tag(8, WireType.Varint).int64(one);
   else if ('float' in value) writer.tag(2, WireType.Bit32).float(value.float);
   else nested(writer, 5, (inner) => writeTensor(inner, value.tensor, ''));
+}
+
+function attributeType(value: AttributeSource): number {
+  if (typeof value === 'number') return 2;
+  if (typeof value === 'string') return 3;
+  if (Array.isArray(value)) return 7;
+  return 'float' in value ? 1 : 4;
 }
 
 function writeTensor(writer: BinaryWriter, { dims, values, type = 'float' }: TensorSource, name: string): void {
