@@ -13,8 +13,7 @@ export type FileGraph = { readonly graph: Record<string, unknown>[]; readonly te
 
 export type Precision = { readonly bits: 8 | 4; readonly arithmetic: 'auto' | 'f32' | 'int8' };
 
-/** From this many products on an output, integers are worth quantizing the input for. */
-const INTEGER_DEPTH = 32;
+/** From this many products on, integers are worth quantizing a vector for. */
 const INTEGER_PRODUCTS = 8192;
 
 export function quantized(layers: readonly Layer[], precision: Precision): FileGraph {
@@ -43,7 +42,7 @@ export function quantized(layers: readonly Layer[], precision: Precision): FileG
       case 'dense': {
         const { outputs, inputs } = layer.weights;
         const parts = weighted(name, layer.weights, [outputs, inputs]);
-        const arithmetic = layer.isSequence ? 'int8' : arithmeticOf(precision, inputs, inputs * outputs);
+        const arithmetic = layer.isSequence ? 'int8' : arithmeticOf(precision, false, inputs * outputs);
         return {
           op: layer.op,
           ...parts,
@@ -55,8 +54,7 @@ export function quantized(layers: readonly Layer[], precision: Precision): FileG
       case 'conv2d': {
         const { shape } = layer.weights;
         const parts = weighted(name, layer.weights, shape);
-        const depth = shape[1] * shape[2] * shape[3];
-        const arithmetic = layer.depthwise ? 'f32' : arithmeticOf(precision, depth, depth * shape[0]);
+        const arithmetic = layer.depthwise ? 'f32' : arithmeticOf(precision, true, 0);
         const { stride, padding, depthwise, activation } = layer;
         const bias = float(`${name}.bias`, layer.bias);
         return { op: layer.op, ...parts, bias, stride, padding, depthwise, activation, arithmetic };
@@ -83,9 +81,10 @@ export function quantized(layers: readonly Layer[], precision: Precision): FileG
   return { graph, tensors };
 }
 
-function arithmeticOf({ arithmetic }: Precision, depth: number, products: number): 'f32' | 'int8' {
+/** An image's values are used many times over, a vector's once. */
+function arithmeticOf({ arithmetic }: Precision, isImage: boolean, products: number): 'f32' | 'int8' {
   if (arithmetic !== 'auto') return arithmetic;
-  return depth >= INTEGER_DEPTH && products >= INTEGER_PRODUCTS ? 'int8' : 'f32';
+  return isImage || products >= INTEGER_PRODUCTS ? 'int8' : 'f32';
 }
 
 /** Symmetric: -127..127, or -7..7. */

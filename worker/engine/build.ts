@@ -8,7 +8,7 @@ import { main } from 'assemblyscript/asc';
 
 const ENTRY = 'index.ts';
 const SOURCES = new Map(
-  [ENTRY, 'integer.ts', 'sequence.ts'].map((name) => [
+  [ENTRY, 'image.ts', 'integer.ts', 'sequence.ts'].map((name) => [
     name,
     readFileSync(new URL(`assembly/${name}`, import.meta.url), 'utf8'),
   ]),

@@ -1,8 +1,8 @@
 // Owns laying out and calling convolutions: windows are gathered into rows, and rows multiplied by blocks of weights.
 
 import type { Arena } from './arena.ts';
-import { integerProduct } from './integer-product.ts';
-import { BLOCK } from './kernels.ts';
+import { packedProduct } from './integer-product.ts';
+import { BLOCK, QUAD, QUANTIZED_BYTES, ROW_META_BYTES } from './kernels.ts';
 import { activate } from './light-operators.ts';
 import type { Call, StepOf } from './machine.ts';
 import { keyOf, placeFloats } from './machine.ts';
@@ -11,6 +11,8 @@ import { floatsOf, integersOf } from './tensors.ts';
 /** Gather this many windows at a time at most, and this many values. */
 const MAX_WINDOWS = 64;
 const MAX_WINDOW_VALUES = 32_768;
+/** Windows are copied sixteen bytes at a time, the last past its end. */
+const RUN_OVER_BYTES = 64;
 
 export function convolution(step: StepOf<'conv2d'>, arena: Arena): Call {
   const { window, input, output, activation } = step;
@@ -57,23 +59,31 @@ export function convolution(step: StepOf<'conv2d'>, arena: Arena): Call {
   };
 }
 
-/** The same windows, quantized before they are multiplied. */
+/** The whole image is quantized once, with one scale; windows are gathered from that. */
 function integerConvolution(step: StepOf<'conv2d'>, arena: Arena): Call {
   const { window, input, output, activation } = step;
   const depth = window.kernelHeight * window.kernelWidth * input.channels;
   const pixels = output.height * output.width;
-  const windows = windowsAtOnce(pixels, depth);
-  const rows = arena.shared('windows', windows * depth * 4);
-  const product = integerProduct(arena, step, depth, output.channels, windows);
+  const size = input.height * input.width * input.channels;
+  const count = windowsAtOnce(pixels, depth);
+  const { padded, multiply } = packedProduct(arena, step, depth, output.channels);
+  const image = arena.shared('image', (size + QUAD) * QUANTIZED_BYTES + RUN_OVER_BYTES);
+  const imageMeta = arena.shared('image meta', ROW_META_BYTES);
+  const rows = arena.shared('quantized', count * padded * QUANTIZED_BYTES + RUN_OVER_BYTES);
+  const meta = arena.shared('rows', count * ROW_META_BYTES);
   const relu = activation === 'relu' ? 1 : 0;
   return (machine, from, to) => {
-    for (let p = 0; p < pixels; p += windows) {
-      const count = Math.min(windows, pixels - p);
-      machine.kernels.patches(
-        from,
+    const { kernels } = machine;
+    kernels.quantize(from, image(), imageMeta(), 1, size, size);
+    for (let p = 0; p < pixels; p += count) {
+      const some = Math.min(count, pixels - p);
+      kernels.windows(
+        image(),
+        imageMeta(),
         rows(),
+        meta(),
         p,
-        count,
+        some,
         input.height,
         input.width,
         input.channels,
@@ -84,11 +94,28 @@ function integerConvolution(step: StepOf<'conv2d'>, arena: Arena): Call {
         window.strideX,
         window.padTop,
         window.padLeft,
+        padded,
       );
-      product(machine, rows(), to + p * output.channels * 4, count, relu);
+      multiply(machine, rows(), meta(), to + p * output.channels * 4, some, relu);
     }
     if (relu === 0) activate(machine, to >> 2, pixels * output.channels, activation);
   };
+}
+
+export function maxPool({ window, input, output }: StepOf<'max_pool2d'>): Call {
+  return ({ kernels }, from, to) =>
+    kernels.maxPool(
+      from,
+      to,
+      input.width,
+      input.channels,
+      output.height,
+      output.width,
+      window.kernelHeight,
+      window.kernelWidth,
+      window.strideY,
+      window.strideX,
+    );
 }
 
 function windowsAtOnce(pixels: number, depth: number): number {

@@ -15,6 +15,24 @@ export const MAX_INTEGER_DEPTH = 1 << 17;
 
 /** For at most `maxRows` rows of `depth` values at a time. */
 export function integerProduct(arena: Arena, source: Source, depth: number, outputs: number, maxRows: number): Product {
+  const { padded, multiply } = packedProduct(arena, source, depth, outputs);
+  const q = arena.shared('quantized', maxRows * padded * QUANTIZED_BYTES);
+  const meta = arena.shared('rows', maxRows * ROW_META_BYTES);
+  return (machine, from, to, rows, relu) => {
+    machine.kernels.quantize(from, q(), meta(), rows, depth, padded);
+    multiply(machine, q(), meta(), to, rows, relu);
+  };
+}
+
+type Multiply = (machine: Machine, q: number, meta: number, to: number, rows: number, relu: number) => void;
+
+/** Weights packed, for rows that are quantized already; each row has `padded` values. */
+export function packedProduct(
+  arena: Arena,
+  source: Source,
+  depth: number,
+  outputs: number,
+): { padded: number; multiply: Multiply } {
   const padded = Math.ceil(depth / QUAD) * QUAD;
   const wide = Math.ceil(outputs / BLOCK) * BLOCK;
   const weights = arena.place(keyOf('packed', source.weights), wide * padded, () =>
@@ -25,11 +43,11 @@ export function integerProduct(arena: Arena, source: Source, depth: number, outp
   );
   const scales = placePadded(arena, source.scales, wide);
   const bias = placePadded(arena, source.bias, wide);
-  const q = arena.shared('quantized', maxRows * padded * QUANTIZED_BYTES);
-  const meta = arena.shared('rows', maxRows * ROW_META_BYTES);
-  return ({ kernels }, from, to, rows, relu) => {
-    kernels.quantize(from, q(), meta(), rows, depth, padded);
-    kernels.product(q(), meta(), weights, sums, scales, bias, to, rows, padded, outputs, relu);
+  return {
+    padded,
+    multiply({ kernels }, q, meta, to, rows, relu) {
+      kernels.product(q, meta, weights, sums, scales, bias, to, rows, padded, outputs, relu);
+    },
   };
 }
 

@@ -1,4 +1,4 @@
-// Owns the contract of the heavy operators. Two implementations keep it: plain-kernels.ts with plain-sequence.ts
+// Owns the contract of the heavy operators. Two implementations keep it: plain-kernels.ts with the other plain-*.ts
 // (TypeScript, the oracle and the fallback) and assembly/ (WebAssembly SIMD, with relaxed dot products where the runtime has them). Arguments are byte offsets into one model's memory, and sizes.
 
 /** Outputs a block: convolution weights are stored so that four neighbouring outputs are computed at once. */
@@ -82,6 +82,44 @@ export type Kernels = {
    * the range. Rows are padded to `padded` values; how q is kept is the implementation's own. Scale and zero go to `meta`.
    */
   quantize(x: number, q: number, meta: number, rows: number, depth: number, padded: number): void;
+
+  /**
+   * Copies `count` windows of a quantized image into rows of `padded` values, with the image's zero point beyond its edges, and its
+   * scale and zero point to each row's meta. Buffers have 16 bytes of room beyond their end.
+   */
+  windows(
+    q: number,
+    meta: number,
+    rows: number,
+    rowMeta: number,
+    first: number,
+    count: number,
+    height: number,
+    width: number,
+    channels: number,
+    outWidth: number,
+    kernelHeight: number,
+    kernelWidth: number,
+    strideY: number,
+    strideX: number,
+    padTop: number,
+    padLeft: number,
+    padded: number,
+  ): void;
+
+  /** Without padding. */
+  maxPool(
+    x: number,
+    out: number,
+    width: number,
+    channels: number,
+    outHeight: number,
+    outWidth: number,
+    kernelHeight: number,
+    kernelWidth: number,
+    strideY: number,
+    strideX: number,
+  ): void;
 
   /**
    * out[p][o] = (sum(q[p][k] * w[o][k]) - zero[p] * sums[o]) * scale[p] * scales[o] + bias[o]. Weights are i8 packed as

@@ -2,27 +2,7 @@
 // They work in place or between offsets counted in float32 values, not bytes.
 
 import type { Machine } from './machine.ts';
-import type { Activation, Image, Window } from './steps.ts';
-
-export function maxPool(f32: Float32Array, x: number, out: number, window: Window, input: Image, output: Image): void {
-  const { channels } = output;
-  let to = out;
-  for (let oy = 0; oy < output.height; oy += 1) {
-    for (let ox = 0; ox < output.width; ox += 1) {
-      for (let c = 0; c < channels; c += 1) {
-        let largest = -Infinity;
-        for (let ky = 0; ky < window.kernelHeight; ky += 1) {
-          for (let kx = 0; kx < window.kernelWidth; kx += 1) {
-            const pixel = (oy * window.strideY + ky) * input.width + ox * window.strideX + kx;
-            largest = Math.max(largest, f32[x + pixel * channels + c] ?? 0);
-          }
-        }
-        f32[to] = largest;
-        to += 1;
-      }
-    }
-  }
-}
+import type { Activation, Image } from './steps.ts';
 
 export function globalAvgPool(f32: Float32Array, x: number, out: number, input: Image): void {
   const pixels = input.height * input.width;

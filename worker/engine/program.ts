@@ -2,10 +2,10 @@
 // The input is written by the caller: pixels at `inputOffset`, or a text's features or tokens in the machine.
 
 import type { Arena } from './arena.ts';
-import { convolution, depthwise } from './convolution.ts';
+import { convolution, depthwise, maxPool } from './convolution.ts';
 import { dense, embeddingBag, normalization } from './dense.ts';
 import type { Graph } from './graph.ts';
-import { activate, globalAvgPool, maxPool, meanOfRows } from './light-operators.ts';
+import { activate, globalAvgPool, meanOfRows } from './light-operators.ts';
 import type { Call, Machine } from './machine.ts';
 import { attention, residual, tokenEmbedding } from './sequence.ts';
 import type { Step } from './steps.ts';
@@ -57,7 +57,7 @@ function movingCall(step: Moving, arena: Arena): Call {
     case 'conv2d':
       return step.depthwise ? depthwise(step, arena) : convolution(step, arena);
     case 'max_pool2d':
-      return ({ f32 }, from, to) => maxPool(f32, from >> 2, to >> 2, step.window, step.input, step.output);
+      return maxPool(step);
     case 'global_avg_pool':
       return ({ f32 }, from, to) => globalAvgPool(f32, from >> 2, to >> 2, step.input);
     case 'layer_norm':

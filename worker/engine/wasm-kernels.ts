@@ -5,7 +5,7 @@ import type { Kernels } from './kernels.ts';
 const PAGE_BYTES = 65_536;
 const NAMES = [
   ...(['bag', 'dense', 'patches', 'multiply', 'depthwise'] as const),
-  ...(['quantize', 'product', 'attention', 'layerNorm', 'gelu', 'add'] as const),
+  ...(['quantize', 'product', 'windows', 'maxPool', 'attention', 'layerNorm', 'gelu', 'add'] as const),
 ] satisfies (keyof Kernels)[];
 
 /** (module (func (param v128 v128 v128) (result v128) (i32x4.relaxed_dot_i8x16_i7x16_add_s ...))) */

@@ -1,6 +1,7 @@
 // Owns the heavy operators in AssemblyScript with WebAssembly SIMD; ../kernels.ts says what each must do.
 // Compiled by ../build.ts, with relaxed SIMD and without. It has no heap and no data: all it touches is the memory it is handed.
 
+export { maxPool, windows } from './image'
 export { product, quantize } from './integer'
 export { add, attention, gelu, layerNorm } from './sequence'
 
