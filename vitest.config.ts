@@ -17,6 +17,7 @@ export default defineConfig({
         'local/lib/tether.ts',
         'cli/calibrate.ts',
         'cli/eval.ts',
+        'cli/hybrid.ts',
         'infra/app.ts',
         'infra/cost-at-rest.ts',
         'worker/engine/assembly/**',

@@ -12,6 +12,7 @@ import numpy as np
 
 MAGIC = b"HYBM"
 ALIGN = 64
+KINDS = {"i8": np.int8, "f32": "<f4", "u8": np.uint8}
 
 
 def pad_to(data: bytes, fill: bytes) -> bytes:
@@ -32,10 +33,10 @@ def unpack_i4(data: bytes, shape: list[int]) -> np.ndarray:
 
 
 def write(path: Path, header: dict, tensors: dict[str, tuple[str, np.ndarray]]) -> bytes:
-    """`tensors`: name -> ("i8" | "i4" | "f32", values). Offsets are filled into the header here."""
+    """`tensors`: name -> ("i8" | "i4" | "f32" | "u8", values). Offsets are filled into the header here."""
     payload, table = b"", {}
     for name, (dtype, value) in tensors.items():
-        raw = pack_i4(value) if dtype == "i4" else value.astype("<f4" if dtype == "f32" else np.int8).tobytes()
+        raw = pack_i4(value) if dtype == "i4" else value.astype(KINDS[dtype]).tobytes()
         payload = pad_to(payload, b"\0")
         table[name] = {"dtype": dtype, "shape": list(value.shape), "offset": len(payload), "bytes": len(raw)}
         payload += raw
@@ -57,8 +58,7 @@ def read(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
     tensors = {}
     for name, t in header["tensors"].items():
         raw = body[header_bytes + t["offset"] : header_bytes + t["offset"] + t["bytes"]]
-        kind = {"i8": np.int8, "f32": "<f4"}
-        tensors[name] = unpack_i4(raw, t["shape"]) if t["dtype"] == "i4" else np.frombuffer(raw, kind[t["dtype"]]).reshape(t["shape"])
+        tensors[name] = unpack_i4(raw, t["shape"]) if t["dtype"] == "i4" else np.frombuffer(raw, KINDS[t["dtype"]]).reshape(t["shape"])
     return header, tensors
 
 

@@ -12,6 +12,8 @@ export class Arena {
   #sizeBytes = FIRST_OFFSET;
   readonly #fills: ((memory: ArrayBuffer) => void)[] = [];
   readonly #placed = new Map<string, number>();
+  /** Scratch that steps use one after another: as large as the largest asks, laid out at the end. */
+  readonly #shared = new Map<string, { sizeBytes: number; offset: number }>();
 
   /** Room for scratch; returns its byte offset. */
   reserve(sizeBytes: number): number {
@@ -22,7 +24,7 @@ export class Arena {
   }
 
   /** Room for constants, written by `fill`; the same key shares one copy. */
-  place(key: string, sizeBytes: number, values: () => Int8Array | Float32Array): number {
+  place(key: string, sizeBytes: number, values: () => Int8Array | Int32Array | Float32Array): number {
     const known = this.#placed.get(key);
     if (known !== undefined) return known;
     const offset = this.reserve(sizeBytes);
@@ -32,6 +34,20 @@ export class Arena {
       new Uint8Array(memory).set(new Uint8Array(source.buffer, source.byteOffset, source.byteLength), offset);
     });
     return offset;
+  }
+
+  /** Scratch under a name, valid during one step; its offset is known once `settle` was called. */
+  shared(name: string, sizeBytes: number): () => number {
+    const scratch = this.#shared.get(name) ?? { sizeBytes: 0, offset: 0 };
+    scratch.sizeBytes = Math.max(scratch.sizeBytes, sizeBytes);
+    this.#shared.set(name, scratch);
+    return () => scratch.offset;
+  }
+
+  /** Call when every step has asked for what it needs. */
+  settle(): void {
+    for (const scratch of this.#shared.values()) scratch.offset = this.reserve(scratch.sizeBytes);
+    this.#shared.clear();
   }
 
   get sizeBytes(): number {

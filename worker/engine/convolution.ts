@@ -1,7 +1,8 @@
 // Owns laying out and calling convolutions: windows are gathered into rows, and rows multiplied by blocks of weights.
 
 import type { Arena } from './arena.ts';
-import { BLOCK } from './kernels.ts';
+import { packedProduct } from './integer-product.ts';
+import { BLOCK, QUAD, QUANTIZED_BYTES, ROW_META_BYTES } from './kernels.ts';
 import { activate } from './light-operators.ts';
 import type { Call, StepOf } from './machine.ts';
 import { keyOf, placeFloats } from './machine.ts';
@@ -10,6 +11,8 @@ import { floatsOf, integersOf } from './tensors.ts';
 /** Gather this many windows at a time at most, and this many values. */
 const MAX_WINDOWS = 64;
 const MAX_WINDOW_VALUES = 32_768;
+/** Windows are copied sixteen bytes at a time, the last past its end. */
+const RUN_OVER_BYTES = 64;
 
 export function convolution(step: StepOf<'conv2d'>, arena: Arena): Call {
   const { window, input, output, activation } = step;
@@ -18,6 +21,7 @@ export function convolution(step: StepOf<'conv2d'>, arena: Arena): Call {
   const blocks = Math.ceil(outputs / BLOCK);
   const depth = kernelHeight * kernelWidth * input.channels;
   const pixels = output.height * output.width;
+  if (step.arithmetic === 'int8') return integerConvolution(step, arena);
   const weights = arena.place(keyOf('blocks', step.weights, step.scales), blocks * depth * BLOCK * 4, () =>
     blockWeights(step, depth, blocks),
   );
@@ -26,15 +30,16 @@ export function convolution(step: StepOf<'conv2d'>, arena: Arena): Call {
     padded.set(floatsOf(step.bias));
     return padded;
   });
-  const windows = Math.min(pixels, MAX_WINDOWS, Math.max(4, Math.floor(MAX_WINDOW_VALUES / depth)));
-  const rows = arena.reserve(windows * depth * 4);
+  const windows = windowsAtOnce(pixels, depth);
+  const rows = arena.shared('windows', windows * depth * 4);
   const relu = activation === 'relu' ? 1 : 0;
-  return ({ kernels, f32 }, from, to) => {
+  return (machine, from, to) => {
+    const { kernels } = machine;
     for (let p = 0; p < pixels; p += windows) {
       const count = Math.min(windows, pixels - p);
       kernels.patches(
         from,
-        rows,
+        rows(),
         p,
         count,
         input.height,
@@ -48,10 +53,73 @@ export function convolution(step: StepOf<'conv2d'>, arena: Arena): Call {
         padTop,
         padLeft,
       );
-      kernels.multiply(rows, weights, bias, to + p * outputs * 4, count, depth, outputs, relu);
+      kernels.multiply(rows(), weights, bias, to + p * outputs * 4, count, depth, outputs, relu);
     }
-    if (relu === 0) activate(f32, to >> 2, pixels * outputs, activation);
+    if (relu === 0) activate(machine, to >> 2, pixels * outputs, activation);
   };
+}
+
+/** The whole image is quantized once, with one scale; windows are gathered from that. */
+function integerConvolution(step: StepOf<'conv2d'>, arena: Arena): Call {
+  const { window, input, output, activation } = step;
+  const depth = window.kernelHeight * window.kernelWidth * input.channels;
+  const pixels = output.height * output.width;
+  const size = input.height * input.width * input.channels;
+  const count = windowsAtOnce(pixels, depth);
+  const { padded, multiply } = packedProduct(arena, step, depth, output.channels);
+  const image = arena.shared('image', (size + QUAD) * QUANTIZED_BYTES + RUN_OVER_BYTES);
+  const imageMeta = arena.shared('image meta', ROW_META_BYTES);
+  const rows = arena.shared('quantized', count * padded * QUANTIZED_BYTES + RUN_OVER_BYTES);
+  const meta = arena.shared('rows', count * ROW_META_BYTES);
+  const relu = activation === 'relu' ? 1 : 0;
+  return (machine, from, to) => {
+    const { kernels } = machine;
+    kernels.quantize(from, image(), imageMeta(), 1, size, size);
+    for (let p = 0; p < pixels; p += count) {
+      const some = Math.min(count, pixels - p);
+      kernels.windows(
+        image(),
+        imageMeta(),
+        rows(),
+        meta(),
+        p,
+        some,
+        input.height,
+        input.width,
+        input.channels,
+        output.width,
+        window.kernelHeight,
+        window.kernelWidth,
+        window.strideY,
+        window.strideX,
+        window.padTop,
+        window.padLeft,
+        padded,
+      );
+      multiply(machine, rows(), meta(), to + p * output.channels * 4, some, relu);
+    }
+    if (relu === 0) activate(machine, to >> 2, pixels * output.channels, activation);
+  };
+}
+
+export function maxPool({ window, input, output }: StepOf<'max_pool2d'>): Call {
+  return ({ kernels }, from, to) =>
+    kernels.maxPool(
+      from,
+      to,
+      input.width,
+      input.channels,
+      output.height,
+      output.width,
+      window.kernelHeight,
+      window.kernelWidth,
+      window.strideY,
+      window.strideX,
+    );
+}
+
+function windowsAtOnce(pixels: number, depth: number): number {
+  return Math.min(pixels, MAX_WINDOWS, Math.max(4, Math.floor(MAX_WINDOW_VALUES / depth)));
 }
 
 export function depthwise(step: StepOf<'conv2d'>, arena: Arena): Call {
@@ -67,7 +135,8 @@ export function depthwise(step: StepOf<'conv2d'>, arena: Arena): Call {
   });
   const bias = placeFloats(arena, step.bias);
   const relu = activation === 'relu' ? 1 : 0;
-  return ({ kernels, f32 }, from, to) => {
+  return (machine, from, to) => {
+    const { kernels } = machine;
     kernels.depthwise(
       from,
       weights,
@@ -86,7 +155,7 @@ export function depthwise(step: StepOf<'conv2d'>, arena: Arena): Call {
       window.padLeft,
       relu,
     );
-    if (relu === 0) activate(f32, to >> 2, output.height * output.width * channels, activation);
+    if (relu === 0) activate(machine, to >> 2, output.height * output.width * channels, activation);
   };
 }
 

@@ -1,7 +1,6 @@
 // Owns loading a model file into an engine, in plain TypeScript or, given the module, in WebAssembly SIMD.
 // Where the bytes come from, and which models stay loaded, is the callers' business.
 
-import { createHashedNgrams } from '../../shared/tokenize/hashed-ngrams.ts';
 import { Arena } from './arena.ts';
 import { openContainer } from './container.ts';
 import { readHeader } from './header.ts';
@@ -10,23 +9,33 @@ import type { EngineModel } from './model.ts';
 import { createModel } from './model.ts';
 import { plainKernels } from './plain-kernels.ts';
 import { layOut } from './program.ts';
-import { wasmKernels } from './wasm-kernels.ts';
+import { textReader, tokenizerBytes } from './text-input.ts';
+import { hasRelaxedSimd, memoryBytes, wasmKernels } from './wasm-kernels.ts';
 
 export type Engine = {
-  /** Rejects with ModelFormatError unless the file is whole, unaltered and consistent. */
-  loadModel(bytes: ArrayBuffer): Promise<EngineModel>;
+  /**
+   * Rejects with ModelFormatError unless the file is whole, unaltered and consistent. `admit` hears how much memory the model will
+   * take before any is taken, and may throw.
+   */
+  loadModel(bytes: ArrayBuffer, admit?: (workingBytes: number) => void): Promise<EngineModel>;
 };
 
-/** workerd compiles WebAssembly only at build time, so the module must be handed in; without it plain TypeScript runs. */
-export function createEngine(options: { wasm?: WebAssembly.Module } = {}): Engine {
+/**
+ * workerd compiles WebAssembly only at build time, so the modules must be handed in: `relaxedWasm` runs where the runtime has
+ * relaxed SIMD, else `wasm`; without either, plain TypeScript. All three give the same answers.
+ */
+export function createEngine(options: { wasm?: WebAssembly.Module; relaxedWasm?: WebAssembly.Module } = {}): Engine {
+  const wasm = options.relaxedWasm !== undefined && hasRelaxedSimd() ? options.relaxedWasm : options.wasm;
   return {
-    async loadModel(bytes) {
+    async loadModel(bytes, admit) {
       const { header: json, payload } = await openContainer(bytes);
       const header = readHeader(json, payload);
       const arena = new Arena();
       const program = layOut(header.graph, arena);
-      const { kernels, memory } =
-        options.wasm === undefined ? plain(arena) : wasmKernels(options.wasm, arena.sizeBytes);
+      const workingBytes =
+        memoryBytes(arena.sizeBytes) + (header.input.kind === 'text' ? tokenizerBytes(header.input.tokenizer) : 0);
+      admit?.(workingBytes);
+      const { kernels, memory } = wasm === undefined ? plain(arena) : wasmKernels(wasm, arena.sizeBytes);
       arena.fill(memory);
       return createModel({
         info: {
@@ -37,7 +46,7 @@ export function createEngine(options: { wasm?: WebAssembly.Module } = {}): Engin
           labels: header.labels,
           outOfScopeLabel: header.outOfScopeLabel,
           sizeBytes: bytes.byteLength,
-          workingBytes: memory.byteLength,
+          workingBytes,
         },
         header,
         program,
@@ -45,16 +54,18 @@ export function createEngine(options: { wasm?: WebAssembly.Module } = {}): Engin
           kernels,
           f32: new Float32Array(memory),
           i32: new Int32Array(memory),
+          i8: new Int8Array(memory),
           features: { ids: new Uint32Array(0), groupEnds: new Uint32Array(0) },
+          tokens: [],
         },
-        tokenize: header.input.kind === 'text' ? createHashedNgrams(header.input.tokenizer) : null,
+        readText: header.input.kind === 'text' ? textReader(header.input.tokenizer) : null,
       });
     },
   };
 }
 
 function plain(arena: Arena): { kernels: Kernels; memory: ArrayBuffer } {
-  const memory = new ArrayBuffer(arena.sizeBytes);
+  const memory = new ArrayBuffer(memoryBytes(arena.sizeBytes));
   return { kernels: plainKernels(memory), memory };
 }
 

@@ -31,3 +31,13 @@ export class EngineOutputError extends Error {
     this.name = 'EngineOutputError';
   }
 }
+
+/** A model that does not fit into the memory set aside for models, even alone. */
+export class EngineMemoryError extends Error {
+  readonly code = 'model_too_large';
+
+  constructor(model: string, workingBytes: number, budgetBytes: number) {
+    super(`${model} needs ${workingBytes} bytes of memory, of ${budgetBytes} for all models`);
+    this.name = 'EngineMemoryError';
+  }
+}

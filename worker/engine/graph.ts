@@ -3,23 +3,18 @@
 
 import { ModelFormatError } from './errors.ts';
 import { Fields } from './fields.ts';
-import type { Image, Step, Window } from './steps.ts';
-import type { Tensor, TensorTable } from './tensors.ts';
-
-/** What flows between operators: a text's features, a vector or an image. */
-export type Flow =
-  | { readonly kind: 'features'; readonly groups: number; readonly buckets: number; readonly maxChars: number }
-  | Vector
-  | Picture;
-type Vector = { readonly kind: 'vector'; readonly size: number };
-type Picture = { readonly kind: 'image'; readonly image: Image };
-type Read = { readonly step: Step; readonly output: Vector | Picture; readonly multiplyAdds: number };
+import type { Flow, Read, Reader } from './flow.ts';
+import { dimension, MAX_OPEN_RESIDUALS, needImage, residualSize, sizeOf, vector } from './flow.ts';
+import { MAX_INTEGER_DEPTH } from './integer-product.ts';
+import { readAttention, readResidualAdd, readSequencePool, readTokenEmbedding } from './sequence-graph.ts';
+import type { Arithmetic, Image, Step, Window } from './steps.ts';
+import type { TensorTable } from './tensors.ts';
 
 const MAX_ACTIVATION_VALUES = 1 << 22;
-const MAX_MULTIPLY_ADDS = 2 ** 30;
+const MAX_MULTIPLY_ADDS = 2 ** 31;
 const ACTIVATIONS = ['none', 'relu', 'gelu', 'tanh'] as const;
 
-const READERS: Readonly<Record<string, (op: Fields, tensors: TensorTable, input: Flow) => Read>> = {
+const READERS: Readonly<Record<string, Reader>> = {
   embedding_bag: readEmbeddingBag,
   dense: readDense,
   conv2d: readConv2d,
@@ -27,6 +22,12 @@ const READERS: Readonly<Record<string, (op: Fields, tensors: TensorTable, input:
   global_avg_pool: readGlobalAvgPool,
   flatten: readFlatten,
   layer_norm: readLayerNorm,
+  token_embedding: readTokenEmbedding,
+  attention: readAttention,
+  sequence_pool: readSequencePool,
+  activation: readActivation,
+  residual_start: readResidualStart,
+  residual_add: readResidualAdd,
 };
 
 export type Graph = { readonly steps: readonly Step[]; readonly largestActivation: number };
@@ -34,13 +35,14 @@ export type Graph = { readonly steps: readonly Step[]; readonly largestActivatio
 export function readGraph(list: readonly unknown[], tensors: TensorTable, input: Flow, outputs: number): Graph {
   let flow = input;
   let work = 0;
-  let largestActivation = input.kind === 'features' ? 0 : sizeOf(input);
+  const open: Flow[] = [];
+  let largestActivation = sizeOf(input);
   const steps = list.map((value, i) => {
     const op = new Fields(value, `graph[${i}]`);
     const kind = op.string('op');
     const reader = Object.hasOwn(READERS, kind) ? READERS[kind] : undefined;
     if (reader === undefined) throw op.refuse('op', `is an unknown operator: ${kind}`);
-    const { step, output, multiplyAdds } = reader(op, tensors, flow);
+    const { step, output, multiplyAdds } = reader(op, tensors, flow, open);
     op.done();
     const size = sizeOf(output);
     if (size > MAX_ACTIVATION_VALUES) throw op.refuse('op', `makes ${size} values`);
@@ -53,29 +55,8 @@ export function readGraph(list: readonly unknown[], tensors: TensorTable, input:
   if (flow.kind !== 'vector' || flow.size !== outputs) {
     throw new ModelFormatError(`the graph does not end in ${outputs} logits, one a label`);
   }
+  if (open.length > 0) throw new ModelFormatError(`${open.length} residuals are started and never added`);
   return { steps, largestActivation };
-}
-
-function sizeOf(flow: Vector | Picture): number {
-  return flow.kind === 'vector' ? flow.size : flow.image.height * flow.image.width * flow.image.channels;
-}
-
-function vector(size: number): Vector {
-  return { kind: 'vector', size };
-}
-
-function needVector(op: Fields, input: Flow): number {
-  if (input.kind !== 'vector') throw op.refuse('op', `takes a vector, not ${input.kind}`);
-  return input.size;
-}
-
-function needImage(op: Fields, input: Flow): Image {
-  if (input.kind !== 'image') throw op.refuse('op', `takes an image, not a ${input.kind}`);
-  return input.image;
-}
-
-function dimension(tensor: Tensor, axis: number): number {
-  return tensor.shape[axis] ?? 0;
 }
 
 function readEmbeddingBag(op: Fields, tensors: TensorTable, input: Flow): Read {
@@ -103,10 +84,14 @@ function readEmbeddingBag(op: Fields, tensors: TensorTable, input: Flow): Read {
 }
 
 function readDense(op: Fields, tensors: TensorTable, input: Flow): Read {
-  const inputs = needVector(op, input);
+  if (input.kind !== 'vector' && input.kind !== 'sequence') throw op.refuse('op', `takes no ${input.kind}`);
+  const inputs = input.size;
+  const maxRows = input.kind === 'sequence' ? input.maxTokens : 1;
   const weights = tensors.weights(op, 'weights', 2);
   const outputs = dimension(weights, 0);
   if (dimension(weights, 1) !== inputs) throw op.refuse('weights', `does not take ${inputs} inputs`);
+  const arithmetic = readArithmetic(op, inputs);
+  if (input.kind === 'sequence' && arithmetic !== 'int8') throw op.refuse('arithmetic', 'is not int8 on a sequence');
   const step: Step = {
     kind: 'dense',
     weights,
@@ -115,8 +100,17 @@ function readDense(op: Fields, tensors: TensorTable, input: Flow): Read {
     activation: op.oneOf('activation', ACTIVATIONS),
     inputs,
     outputs,
+    maxRows,
+    arithmetic,
   };
-  return { step, output: vector(outputs), multiplyAdds: inputs * outputs };
+  return { step, output: { ...input, size: outputs }, multiplyAdds: maxRows * inputs * outputs };
+}
+
+function readArithmetic(op: Fields, depth: number): Arithmetic {
+  if (!op.has('arithmetic')) return 'f32';
+  const arithmetic = op.oneOf('arithmetic', ['f32', 'int8']);
+  if (arithmetic === 'int8' && depth > MAX_INTEGER_DEPTH) throw op.refuse('arithmetic', `overflows at ${depth} inputs`);
+  return arithmetic;
 }
 
 function readConv2d(op: Fields, tensors: TensorTable, input: Flow): Read {
@@ -128,6 +122,9 @@ function readConv2d(op: Fields, tensors: TensorTable, input: Flow): Read {
   if (dimension(weights, 3) !== (depthwise ? 1 : image.channels) || (depthwise && channels !== image.channels)) {
     throw op.refuse('weights', `does not take ${image.channels} channels`);
   }
+  if (depthwise && op.has('arithmetic') && op.raw('arithmetic') !== 'f32') {
+    throw op.refuse('arithmetic', 'is f32 for depthwise convolutions');
+  }
   if (kernelHeight > 64 || kernelWidth > 64) throw op.refuse('weights', 'has a kernel larger than 64');
   const [window, height, width] = slide(op, image, kernelHeight, kernelWidth, op.oneOf('padding', ['same', 'valid']));
   const output = { height, width, channels };
@@ -138,6 +135,7 @@ function readConv2d(op: Fields, tensors: TensorTable, input: Flow): Read {
     bias: tensors.floats(op, 'bias', channels),
     activation: op.oneOf('activation', ACTIVATIONS),
     depthwise,
+    arithmetic: readArithmetic(op, kernelHeight * kernelWidth * image.channels),
     window,
     input: image,
     output,
@@ -184,13 +182,30 @@ function readGlobalAvgPool(op: Fields, _tensors: TensorTable, input: Flow): Read
 }
 
 function readFlatten(op: Fields, _tensors: TensorTable, input: Flow): Read {
-  if (input.kind === 'features') throw op.refuse('op', 'takes a vector or an image, not features');
+  if (input.kind !== 'vector' && input.kind !== 'image') throw op.refuse('op', 'takes a vector or an image');
   return { step: { kind: 'flatten' }, output: vector(sizeOf(input)), multiplyAdds: 0 };
 }
 
 function readLayerNorm(op: Fields, tensors: TensorTable, input: Flow): Read {
-  const size = needVector(op, input);
+  if (input.kind !== 'vector' && input.kind !== 'sequence') throw op.refuse('op', `takes no ${input.kind}`);
+  const { size } = input;
   const epsilon = op.number('epsilon', Number.MIN_VALUE, 1);
   const [gamma, beta] = [tensors.floats(op, 'gamma', size), tensors.floats(op, 'beta', size)];
-  return { step: { kind: 'layer_norm', gamma, beta, epsilon, size }, output: vector(size), multiplyAdds: 3 * size };
+  const step: Step = { kind: 'layer_norm', gamma, beta, epsilon, size, perToken: input.kind === 'sequence' };
+  return { step, output: input, multiplyAdds: 3 * sizeOf(input) };
+}
+
+function readActivation(op: Fields, _tensors: TensorTable, input: Flow): Read {
+  if (input.kind === 'features' || input.kind === 'tokens') throw op.refuse('op', `takes no ${input.kind}`);
+  const { size, perToken } = residualSize(input);
+  const step: Step = { kind: 'activation', activation: op.oneOf('activation', ACTIVATIONS), size, perToken };
+  return { step, output: input, multiplyAdds: sizeOf(input) };
+}
+
+function readResidualStart(op: Fields, _tensors: TensorTable, input: Flow, open: Flow[]): Read {
+  if (input.kind === 'features' || input.kind === 'tokens') throw op.refuse('op', `takes no ${input.kind}`);
+  if (open.length === MAX_OPEN_RESIDUALS) throw op.refuse('op', `opens more than ${MAX_OPEN_RESIDUALS} residuals`);
+  const step: Step = { kind: 'residual_start', slot: open.length, ...residualSize(input) };
+  open.push(input);
+  return { step, output: input, multiplyAdds: 0 };
 }

@@ -3,15 +3,20 @@
 import type { HashedNgramsSpec } from '../../shared/tokenize/hashed-ngrams.ts';
 import { ModelFormatError } from './errors.ts';
 import { Fields } from './fields.ts';
-import type { Flow, Graph } from './graph.ts';
+import type { Flow } from './flow.ts';
+import type { Graph } from './graph.ts';
 import { readGraph } from './graph.ts';
 import type { Image } from './steps.ts';
 import { TensorTable } from './tensors.ts';
+import type { WordPieceSpec } from './text-input.ts';
+import { readWordPiece } from './text-input.ts';
 
 export type Task = 'text_classification' | 'image_classification';
 
+type TextTokenizer = HashedNgramsSpec | WordPieceSpec;
+
 type InputSpec =
-  | { readonly kind: 'text'; readonly maxChars: number; readonly tokenizer: HashedNgramsSpec }
+  | { readonly kind: 'text'; readonly maxChars: number; readonly tokenizer: TextTokenizer }
   | { readonly kind: 'image'; readonly image: Image };
 
 export type ModelHeader = {
@@ -35,8 +40,8 @@ export function readHeader(json: unknown, payload: Uint8Array): ModelHeader {
   const header = new Fields(json, 'header');
   const task = header.oneOf('task', ['text_classification', 'image_classification']);
   const labels = readLabels(header);
-  const input = task === 'text_classification' ? readTextInput(header) : readImageInput(header);
   const tensors = new TensorTable(header.object('tensors'), payload);
+  const input = task === 'text_classification' ? readTextInput(header, tensors) : readImageInput(header);
   const graph = readGraph(header.list('graph', 1, MAX_OPERATORS), tensors, flowOf(input), labels.length);
   tensors.done();
   const read = {
@@ -80,14 +85,20 @@ function readTemperature(header: Fields): number {
   return temperature;
 }
 
-function readTextInput(header: Fields): InputSpec {
+function readTextInput(header: Fields, tensors: TensorTable): InputSpec {
   const input = header.object('input');
   input.oneOf('kind', ['text']);
   const maxChars = input.integer('max_chars', 1, 100_000);
   input.done();
   const fields = header.object('tokenizer');
-  fields.oneOf('kind', ['hashed_ngrams']);
+  const kind = fields.oneOf('kind', ['hashed_ngrams', 'wordpiece']);
   fields.integer('version', 1, 1);
+  const tokenizer = kind === 'wordpiece' ? readWordPiece(fields, tensors) : readHashedNgrams(fields);
+  fields.done();
+  return { kind: 'text', maxChars, tokenizer };
+}
+
+function readHashedNgrams(fields: Fields): HashedNgramsSpec {
   const tokenizer: HashedNgramsSpec = {
     kind: 'hashed_ngrams',
     version: 1,
@@ -96,9 +107,8 @@ function readTextInput(header: Fields): InputSpec {
     skip_bigrams: fields.boolean('skip_bigrams'),
     char_ngrams: fields.integers('char_ngrams', 0, MAX_NGRAM, 1, MAX_NGRAM),
   };
-  fields.done();
   if (groupsOf(tokenizer) === 0) throw new ModelFormatError('header.tokenizer makes no features');
-  return { kind: 'text', maxChars, tokenizer };
+  return tokenizer;
 }
 
 function readImageInput(header: Fields): InputSpec {
@@ -127,6 +137,9 @@ function readImage(fields: Fields): Image {
 function flowOf(input: InputSpec): Flow {
   if (input.kind === 'image') return { kind: 'image', image: input.image };
   const { tokenizer, maxChars } = input;
+  if (tokenizer.kind === 'wordpiece') {
+    return { kind: 'tokens', pieces: tokenizer.vocabulary.size, maxTokens: tokenizer.maxTokens };
+  }
   return { kind: 'features', groups: groupsOf(tokenizer), buckets: tokenizer.buckets, maxChars };
 }
 

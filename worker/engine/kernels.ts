@@ -1,8 +1,14 @@
-// Owns the contract of the heavy operators. Two implementations keep it: plain-kernels.ts (TypeScript, the oracle and the
-// fallback) and assembly/index.ts (WebAssembly SIMD). Arguments are byte offsets into one model's memory, and sizes.
+// Owns the contract of the heavy operators. Two implementations keep it: plain-kernels.ts with the other plain-*.ts
+// (TypeScript, the oracle and the fallback) and assembly/ (WebAssembly SIMD, with relaxed dot products where the runtime has them). Arguments are byte offsets into one model's memory, and sizes.
 
 /** Outputs a block: convolution weights are stored so that four neighbouring outputs are computed at once. */
 export const BLOCK = 4;
+/** Inputs of one output that lie together in packed int8 weights. */
+export const QUAD = 4;
+/** Bytes to set aside for a quantized activation: one implementation keeps it in two. */
+export const QUANTIZED_BYTES = 2;
+/** A quantized row's scale (f32) and zero point (i32). */
+export const ROW_META_BYTES = 8;
 
 /** `relu` is 1 to clamp at zero. Offset 0 stands for "none" where an argument may be missing. */
 export type Kernels = {
@@ -70,4 +76,81 @@ export type Kernels = {
     padLeft: number,
     relu: number,
   ): void;
+
+  /**
+   * Each row of `depth` values x becomes integers 0..127: q = round(x / scale) + zero, scale = (max - min) / 127 with 0 inside
+   * the range. Rows are padded to `padded` values; how q is kept is the implementation's own. Scale and zero go to `meta`.
+   */
+  quantize(x: number, q: number, meta: number, rows: number, depth: number, padded: number): void;
+
+  /**
+   * Copies `count` windows of a quantized image into rows of `padded` values, with the image's zero point beyond its edges, and its
+   * scale and zero point to each row's meta. Buffers have 16 bytes of room beyond their end.
+   */
+  windows(
+    q: number,
+    meta: number,
+    rows: number,
+    rowMeta: number,
+    first: number,
+    count: number,
+    height: number,
+    width: number,
+    channels: number,
+    outWidth: number,
+    kernelHeight: number,
+    kernelWidth: number,
+    strideY: number,
+    strideX: number,
+    padTop: number,
+    padLeft: number,
+    padded: number,
+  ): void;
+
+  /** Without padding. */
+  maxPool(
+    x: number,
+    out: number,
+    width: number,
+    channels: number,
+    outHeight: number,
+    outWidth: number,
+    kernelHeight: number,
+    kernelWidth: number,
+    strideY: number,
+    strideX: number,
+  ): void;
+
+  /**
+   * out[p][o] = (sum(q[p][k] * w[o][k]) - zero[p] * sums[o]) * scale[p] * scales[o] + bias[o]. Weights are i8 packed as
+   * [o / 4][k / 4][o % 4][k % 4], sums i32 and scales and bias f32, all padded to whole blocks.
+   */
+  product(
+    q: number,
+    meta: number,
+    weights: number,
+    sums: number,
+    scales: number,
+    bias: number,
+    out: number,
+    rows: number,
+    padded: number,
+    outputs: number,
+    relu: number,
+  ): void;
+
+  /**
+   * Every head's softmax(Q K^T / sqrt(size)) V over all tokens; qkv is f32 [tokens, 3 * dim], queries first, heads side by side.
+   * `scratch` holds (size + tokens) * (tokens rounded up to 4) values; a head's size is a multiple of 4.
+   */
+  attention(qkv: number, out: number, scratch: number, tokens: number, dim: number, heads: number): void;
+
+  /** By rows; gamma and beta are f32 [size], the variance is biased. */
+  layerNorm(x: number, out: number, rows: number, size: number, gamma: number, beta: number, epsilon: number): void;
+
+  /** In place: 0.5 x (1 + erf(x / sqrt(2))). */
+  gelu(x: number, count: number): void;
+
+  /** x += y. */
+  add(x: number, y: number, count: number): void;
 };

@@ -11,7 +11,10 @@ export type Machine = {
   readonly kernels: Kernels;
   readonly f32: Float32Array;
   readonly i32: Int32Array;
+  readonly i8: Int8Array;
   features: NgramBag;
+  /** Ids of a text's word pieces. */
+  tokens: ArrayLike<number>;
 };
 export type Call = (machine: Machine, from: number, to: number) => void;
 export type StepOf<K extends Step['kind']> = Extract<Step, { kind: K }>;

@@ -1,11 +1,11 @@
 // Owns one loaded model: input in, classification out, over memory allocated once. Loading is engine.ts.
 
-import type { NgramBag } from '../../shared/tokenize/hashed-ngrams.ts';
 import { EngineInputError, EngineOutputError } from './errors.ts';
 import type { ModelHeader, Task } from './header.ts';
 import { softmax } from './light-operators.ts';
 import type { Machine } from './machine.ts';
 import type { Program } from './program.ts';
+import type { TextReader } from './text-input.ts';
 
 export type ModelInput =
   | { readonly kind: 'text'; readonly text: string }
@@ -45,15 +45,14 @@ type Parts = {
   readonly header: ModelHeader;
   readonly program: Program;
   readonly machine: Machine;
-  readonly tokenize: ((text: string) => NgramBag) | null;
+  readonly readText: TextReader | null;
 };
 
-export function createModel({ info, header, program, machine, tokenize }: Parts): EngineModel {
-  function readText(text: string): boolean {
-    if (header.input.kind !== 'text' || tokenize === null) throw new EngineInputError(`${info.model} takes an image`);
+export function createModel({ info, header, program, machine, readText }: Parts): EngineModel {
+  function readInput(text: string): boolean {
+    if (header.input.kind !== 'text' || readText === null) throw new EngineInputError(`${info.model} takes an image`);
     const kept = firstCodePoints(text, header.input.maxChars);
-    machine.features = tokenize(kept);
-    return kept.length < text.length;
+    return readText(machine, kept) || kept.length < text.length;
   }
 
   function readPixels(pixels: Float32Array): boolean {
@@ -62,7 +61,9 @@ export function createModel({ info, header, program, machine, tokenize }: Parts)
     if (pixels.length !== height * width * channels) {
       throw new EngineInputError(`${info.model} takes ${height}x${width}x${channels} values, not ${pixels.length}`);
     }
-    for (const value of pixels) {
+    // By index: iterating a typed array costs more than a small model's whole answer.
+    for (let i = 0; i < pixels.length; i += 1) {
+      const value = pixels[i] ?? Number.NaN;
       if (!(value >= 0 && value <= 1)) throw new EngineInputError(`${info.model} takes values from 0 to 1`);
     }
     machine.f32.set(pixels, program.inputOffset >> 2);
@@ -71,10 +72,10 @@ export function createModel({ info, header, program, machine, tokenize }: Parts)
 
   /** Valid until the next call. */
   function run(input: ModelInput): { logits: Float32Array; truncated: boolean } {
-    const truncated = input.kind === 'text' ? readText(input.text) : readPixels(input.pixels);
+    const truncated = input.kind === 'text' ? readInput(input.text) : readPixels(input.pixels);
     const offset = program.run(machine) >> 2;
     const logits = machine.f32.subarray(offset, offset + info.labels.length);
-    if (!logits.every(Number.isFinite)) throw new EngineOutputError(`${info.model} overflows on this input`);
+    if (!allFinite(logits)) throw new EngineOutputError(`${info.model} overflows on this input`);
     return { logits, truncated };
   }
 
@@ -90,6 +91,11 @@ export function createModel({ info, header, program, machine, tokenize }: Parts)
     },
     logits: (input) => run(input).logits.slice(),
   };
+}
+
+function allFinite(values: Float32Array): boolean {
+  for (let i = 0; i < values.length; i += 1) if (!Number.isFinite(values[i])) return false;
+  return true;
 }
 
 function firstCodePoints(text: string, max: number): string {

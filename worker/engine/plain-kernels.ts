@@ -3,6 +3,8 @@
 
 import type { Kernels } from './kernels.ts';
 import { BLOCK } from './kernels.ts';
+import { plainImageKernels } from './plain-image.ts';
+import { plainSequenceKernels } from './plain-sequence.ts';
 
 export function plainKernels(memory: ArrayBuffer): Kernels {
   const f32 = new Float32Array(memory);
@@ -155,7 +157,7 @@ export function plainKernels(memory: ArrayBuffer): Kernels {
     }
   }
 
-  return { bag, dense, patches, multiply, depthwise };
+  return { bag, dense, patches, multiply, depthwise, ...plainSequenceKernels(memory), ...plainImageKernels(memory) };
 }
 
 function finish(value: number, relu: number): number {

@@ -3,6 +3,8 @@
 import type { Tensor } from './tensors.ts';
 
 export type Activation = 'none' | 'relu' | 'gelu' | 'tanh';
+/** What a product with weights is computed in; `int8` quantizes its input row by row. */
+export type Arithmetic = 'f32' | 'int8';
 export type Image = { readonly height: number; readonly width: number; readonly channels: number };
 
 /** A window sliding over an image; padding before the image, zeros beyond it on every side. */
@@ -36,6 +38,9 @@ export type Step =
       readonly activation: Activation;
       readonly inputs: number;
       readonly outputs: number;
+      /** Applied to each of a sequence's rows; a vector is one row. */
+      readonly maxRows: number;
+      readonly arithmetic: Arithmetic;
     }
   | {
       readonly kind: 'conv2d';
@@ -44,6 +49,7 @@ export type Step =
       readonly bias: Tensor;
       readonly activation: Activation;
       readonly depthwise: boolean;
+      readonly arithmetic: Arithmetic;
       readonly window: Window;
       readonly input: Image;
       readonly output: Image;
@@ -57,4 +63,25 @@ export type Step =
       readonly beta: Tensor;
       readonly epsilon: number;
       readonly size: number;
-    };
+      readonly perToken: boolean;
+    }
+  | {
+      readonly kind: 'token_embedding';
+      readonly weights: Tensor;
+      readonly scales: Tensor;
+      readonly positions: Tensor;
+      readonly dim: number;
+    }
+  | { readonly kind: 'attention'; readonly heads: number; readonly dim: number; readonly maxTokens: number }
+  | { readonly kind: 'sequence_pool'; readonly pool: 'mean' | 'first'; readonly dim: number }
+  | { readonly kind: 'activation'; readonly activation: Activation; readonly size: number; readonly perToken: boolean }
+  | (Residual & { readonly kind: 'residual_start' })
+  | (Residual & { readonly kind: 'residual_add' });
+
+/** `slot` counts the residuals that are open; with `perToken`, `size` values for each token. */
+type Residual = {
+  readonly slot: number;
+  readonly size: number;
+  readonly maxSize: number;
+  readonly perToken: boolean;
+};

@@ -5,7 +5,7 @@ import type { Fields } from './fields.ts';
 
 export type Tensor = {
   readonly name: string;
-  readonly dtype: 'i8' | 'i4' | 'f32';
+  readonly dtype: 'i8' | 'i4' | 'f32' | 'u8';
   readonly shape: readonly number[];
   readonly count: number;
   readonly bytes: Uint8Array;
@@ -28,7 +28,7 @@ export class TensorTable {
 
   weights(op: Fields, key: string, rank: number): Tensor {
     const tensor = this.#find(op, key);
-    if (tensor.dtype === 'f32' || tensor.shape.length !== rank) {
+    if ((tensor.dtype !== 'i8' && tensor.dtype !== 'i4') || tensor.shape.length !== rank) {
       throw op.refuse(key, `is not an i8 or i4 tensor of ${rank} dimensions`);
     }
     return tensor;
@@ -40,6 +40,30 @@ export class TensorTable {
       throw op.refuse(key, `is not an f32 tensor of shape [${length ?? 'n'}]`);
     }
     return tensor;
+  }
+
+  matrix(op: Fields, key: string, rows: number, columns: number): Tensor {
+    const tensor = this.#find(op, key);
+    if (
+      tensor.dtype !== 'f32' ||
+      tensor.shape.length !== 2 ||
+      tensor.shape[0] !== rows ||
+      tensor.shape[1] !== columns
+    ) {
+      throw op.refuse(key, `is not an f32 tensor of shape [${rows}, ${columns}]`);
+    }
+    return tensor;
+  }
+
+  /** UTF-8 text kept as bytes. */
+  text(op: Fields, key: string): string {
+    const tensor = this.#find(op, key);
+    if (tensor.dtype !== 'u8' || tensor.shape.length !== 1) throw op.refuse(key, 'is not a u8 tensor of one dimension');
+    try {
+      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(tensor.bytes);
+    } catch (cause) {
+      throw new ModelFormatError(`${op.path}.${key} is not UTF-8`, { cause });
+    }
   }
 
   /** Call when every operator has been read. */
@@ -59,7 +83,7 @@ export class TensorTable {
 }
 
 function readTensor(name: string, fields: Fields, payload: Uint8Array): Tensor {
-  const dtype = fields.oneOf('dtype', ['i8', 'i4', 'f32']);
+  const dtype = fields.oneOf('dtype', ['i8', 'i4', 'f32', 'u8']);
   const shape = fields.integers('shape', 1, 4, 1, MAX_DIMENSION);
   const offset = fields.integer('offset', 0, payload.length);
   const byteLength = fields.integer('bytes', 1, payload.length);
@@ -67,14 +91,18 @@ function readTensor(name: string, fields: Fields, payload: Uint8Array): Tensor {
   // At most 2^96, which a double holds well enough to be told from any byte length.
   const count = shape.reduce((product, n) => product * n, 1);
   if (dtype === 'i4' && (shape.at(-1) ?? 0) % 2 !== 0) throw fields.refuse('shape', 'has an odd last dimension for i4');
-  if (byteLength !== count * { i8: 1, i4: 0.5, f32: 4 }[dtype])
+  if (byteLength !== count * { i8: 1, i4: 0.5, f32: 4, u8: 1 }[dtype])
     throw fields.refuse('bytes', 'does not match its shape');
   if (offset % ALIGNMENT !== 0) throw fields.refuse('offset', `is not a multiple of ${ALIGNMENT}`);
   if (offset + byteLength > payload.length) throw fields.refuse('offset', 'lies outside the payload');
   const tensor = { name, dtype, shape, count, bytes: payload.subarray(offset, offset + byteLength) };
-  if (dtype === 'f32' && !floatsOf(tensor).every(Number.isFinite))
-    throw fields.refuse('bytes', 'holds NaN or infinity');
+  if (dtype === 'f32' && !allFinite(floatsOf(tensor))) throw fields.refuse('bytes', 'holds NaN or infinity');
   return tensor;
+}
+
+function allFinite(values: Float32Array): boolean {
+  for (let i = 0; i < values.length; i += 1) if (!Number.isFinite(values[i])) return false;
+  return true;
 }
 
 export function floatsOf(tensor: Tensor): Float32Array {

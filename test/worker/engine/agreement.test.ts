@@ -1,43 +1,9 @@
-// The two engines are each other's oracle: any shape, any weights, the same logits.
+// The engines are each other's oracle: any shape, any weights, the same logits.
 
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { engines } from './engines.ts';
-import type { ModelSource, TensorSource } from './hyb-file.ts';
-import { hybFile, imageHeader, TEXT_HEADER } from './hyb-file.ts';
-
-/** Small numbers that look random and depend on the seed alone. */
-function noise(count: number, seed: number, low: number, high: number): number[] {
-  let state = (seed ^ 0x9e3779b9) | 1;
-  return Array.from({ length: count }, () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return low + ((state >>> 0) / 2 ** 32) * (high - low);
-  });
-}
-
-function i8(shape: number[], seed: number): TensorSource {
-  const count = shape.reduce((product, n) => product * n, 1);
-  return { dtype: 'i8', shape, values: noise(count, seed, -127, 128).map(Math.floor) };
-}
-
-function f32(count: number, seed: number): TensorSource {
-  return { dtype: 'f32', shape: [count], values: noise(count, seed, -0.02, 0.02) };
-}
-
-/** Largest difference between the engines' logits, relative to the largest logit. */
-async function disagreement(source: ModelSource, input: { text: string } | { pixels: Float32Array }): Promise<number> {
-  const file = hybFile(source);
-  const [first = [], second = []] = await Promise.all(
-    engines.map(async ({ engine }) => {
-      const model = await engine.loadModel(file);
-      return model.logits('text' in input ? { kind: 'text', ...input } : { kind: 'image', ...input });
-    }),
-  );
-  const size = Math.max(1e-3, ...first.map(Math.abs));
-  return Math.max(...[...first].map((value, i) => Math.abs(value - (second[i] ?? Number.NaN)) / size));
-}
+import { disagreement, f32, i8, noise } from './agreement.ts';
+import { imageHeader, TEXT_HEADER } from './hyb-file.ts';
 
 /** Any UTF-16, lone surrogates too. */
 const anyText = fc.array(fc.nat({ max: 0xffff }), { maxLength: 40 }).map((codes) => String.fromCharCode(...codes));
@@ -45,7 +11,7 @@ const side = fc.integer({ min: 1, max: 9 });
 const kernel = fc.integer({ min: 1, max: 5 });
 const stride = fc.integer({ min: 1, max: 3 });
 
-describe('plain TypeScript and WebAssembly agree', () => {
+describe('plain TypeScript and both WebAssembly files agree', () => {
   it('on convolutions of any shape', async () => {
     const shapes = fc.record({
       height: side,
@@ -56,14 +22,17 @@ describe('plain TypeScript and WebAssembly agree', () => {
       stride: fc.tuple(stride, stride),
       depthwise: fc.boolean(),
       activation: fc.constantFrom('none', 'relu', 'gelu', 'tanh'),
+      arithmetic: fc.constantFrom('f32', 'int8'),
       seed: fc.integer(),
     });
     await fc.assert(
-      fc.asyncProperty(shapes, async ({ height, width, channels, kernel: size, seed, depthwise, ...rest }) => {
+      fc.asyncProperty(shapes, async ({ height, width, channels, kernel: size, seed, ...rest }) => {
+        const { arithmetic } = rest;
+        const depthwise = rest.depthwise && arithmetic === 'f32';
         const outputs = depthwise ? channels : rest.outputs;
         fc.pre(outputs >= 2);
         const conv = { weights: 'w', scales: 's', bias: 'b', stride: rest.stride, activation: rest.activation };
-        const graph = [{ op: 'conv2d', ...conv, padding: 'same', depthwise }, { op: 'global_avg_pool' }];
+        const graph = [{ op: 'conv2d', ...conv, padding: 'same', depthwise, arithmetic }, { op: 'global_avg_pool' }];
         const source = {
           header: { ...imageHeader(height, width, channels, outputs), graph },
           tensors: {
@@ -80,12 +49,16 @@ describe('plain TypeScript and WebAssembly agree', () => {
   });
 
   it('on dense layers of any size', async () => {
-    const sizes = fc.record({ inputs: fc.integer({ min: 1, max: 40 }), outputs: fc.integer({ min: 2, max: 13 }) });
+    const sizes = fc.record({
+      inputs: fc.integer({ min: 1, max: 40 }),
+      outputs: fc.integer({ min: 2, max: 13 }),
+      arithmetic: fc.constantFrom('f32', 'int8'),
+    });
     await fc.assert(
-      fc.asyncProperty(sizes, fc.integer(), async ({ inputs, outputs }, seed) => {
+      fc.asyncProperty(sizes, fc.integer(), async ({ inputs, outputs, arithmetic }, seed) => {
         const graph = [
           { op: 'flatten' },
-          { op: 'dense', weights: 'w', scales: 's', bias: 'b', activation: 'relu' },
+          { op: 'dense', weights: 'w', scales: 's', bias: 'b', activation: 'relu', arithmetic },
           { op: 'layer_norm', gamma: 'g', beta: 'b', epsilon: 1e-5 },
         ];
         const tensors = {

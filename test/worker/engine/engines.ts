@@ -1,11 +1,14 @@
-// Owns the two engines every test runs on.
+// Owns the engines every test runs on.
 
 import { readFileSync } from 'node:fs';
 import { createEngine } from '../../../worker/engine/engine.ts';
 
-const wasm = new WebAssembly.Module(readFileSync(new URL('../../../worker/engine/kernels.wasm', import.meta.url)));
+function moduleOf(name: string): WebAssembly.Module {
+  return new WebAssembly.Module(readFileSync(new URL(`../../../worker/engine/${name}.wasm`, import.meta.url)));
+}
 
 export const engines = [
   { name: 'plain TypeScript', engine: createEngine() },
-  { name: 'WebAssembly SIMD', engine: createEngine({ wasm }) },
+  { name: 'WebAssembly SIMD', engine: createEngine({ wasm: moduleOf('kernels') }) },
+  { name: 'relaxed SIMD', engine: createEngine({ relaxedWasm: moduleOf('kernels-relaxed') }) },
 ] as const;

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 
-export type TensorSource = { dtype: 'i8' | 'i4' | 'f32'; shape: number[]; values: readonly number[] };
+export type TensorSource = { dtype: 'i8' | 'i4' | 'f32' | 'u8'; shape: number[]; values: readonly number[] };
 export type ModelSource = { header: Record<string, unknown>; tensors: Record<string, TensorSource> };
 
 export function hybFile({ header, tensors }: ModelSource): ArrayBuffer {
@@ -46,6 +46,7 @@ export function opened(bytes: ArrayBuffer): { header: Record<string, unknown>; p
 
 function encode(dtype: TensorSource['dtype'], values: readonly number[]): Uint8Array {
   if (dtype === 'f32') return new Uint8Array(Float32Array.from(values).buffer);
+  if (dtype === 'u8') return Uint8Array.from(values);
   if (dtype === 'i8') return new Uint8Array(Int8Array.from(values).buffer);
   return Uint8Array.from({ length: values.length / 2 }, (_, i) => {
     const [low = 0, high = 0] = [values[2 * i], values[2 * i + 1]];

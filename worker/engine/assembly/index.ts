@@ -1,5 +1,9 @@
 // Owns the heavy operators in AssemblyScript with WebAssembly SIMD; ../kernels.ts says what each must do.
-// Compiled by ../build.ts into ../kernels.wasm. It has no heap and no data: all it touches is the memory it is handed.
+// Compiled by ../build.ts, with relaxed SIMD and without. It has no heap and no data: all it touches is the memory it is handed.
+
+export { maxPool, windows } from './image'
+export { product, quantize } from './integer'
+export { add, attention, gelu, layerNorm } from './sequence'
 
 /** acc[d] += factor * sum of (rowScales[id] or 1) * table[id][d], sixteen columns at a time. */
 export function bag(acc: i32, table: i32, dim: i32, ids: i32, count: i32, rowScales: i32, factor: f32): void {

@@ -1,0 +1,20 @@
+/**
+ * `npx hybrid`: the operator's command line, with this process's terminal.
+ */
+import { Command } from 'commander';
+import { ModelFormatError } from '../worker/engine/errors.ts';
+import { createModelsCommand } from './models/models-command.ts';
+import { OnnxError } from './onnx/onnx-error.ts';
+import { UserError } from './user-error.ts';
+
+try {
+  await new Command('hybrid')
+    .description('Hybrid inference: models and what is done with them.')
+    .addCommand(createModelsCommand((text) => console.log(text)))
+    .parseAsync();
+} catch (error) {
+  if (error instanceof OnnxError || error instanceof ModelFormatError) {
+    console.error(`${error.code}: ${error.message}`);
+  } else console.error(error instanceof UserError ? error.message : error);
+  process.exitCode = 1;
+}

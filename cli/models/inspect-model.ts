@@ -1,0 +1,39 @@
+/**
+ * `hybrid models inspect`: what a .hyb file is.
+ */
+import type { EdgeModel } from './edge-model.ts';
+import { openEdgeModel } from './edge-model.ts';
+
+export async function inspectModel(file: string): Promise<string> {
+  const edge = await openEdgeModel(file);
+  const operators = edge.header.graph.map(({ op, ...fields }, i) => {
+    const shown = Object.entries(fields).map(([name, value]) => shownField(edge, name, value));
+    return `  ${String(i).padStart(3)} ${op.padEnd(16)} ${shown.join(' ')}`.trimEnd();
+  });
+  return [describeModel(edge), 'operators', ...operators].join('\n');
+}
+
+function shownField({ header }: EdgeModel, name: string, value: unknown): string {
+  const tensor = typeof value === 'string' ? header.tensors[value] : undefined;
+  return tensor === undefined
+    ? `${name}=${JSON.stringify(value)}`
+    : `${name}=${tensor.dtype}[${tensor.shape.join(',')}]`;
+}
+
+export function describeModel({ model, header, digest }: EdgeModel): string {
+  const { info } = model;
+  const { input, tokenizer } = header;
+  const takes =
+    input.kind === 'text'
+      ? `text of at most ${input.max_chars} characters, ${tokenizer?.kind ?? ''}${tokenizer?.max_tokens === undefined ? '' : ` of at most ${tokenizer.max_tokens}`}`
+      : `${input.height}x${input.width}x${input.channels} values from 0 to 1`;
+  const some = info.labels.slice(0, 8).join(', ');
+  return [
+    `model        ${info.model} ${info.version}, variant ${info.variant}, ${info.task}`,
+    `input        ${takes}`,
+    `labels       ${info.labels.length}: ${some}${info.labels.length > 8 ? ', ...' : ''}`,
+    `temperature  ${header.calibration.temperature}`,
+    `size         ${info.sizeBytes} bytes; ${info.workingBytes} bytes of memory when loaded`,
+    `sha-256      ${digest}`,
+  ].join('\n');
+}

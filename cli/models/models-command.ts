@@ -1,0 +1,111 @@
+/**
+ * The `models` command: its subcommands and their options. What each does is in a file of its own.
+ */
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { benchModel } from './bench-model.ts';
+import type { CompileFlags } from './compile-model.ts';
+import { compileModel } from './compile-model.ts';
+import { inspectModel } from './inspect-model.ts';
+import { verifyModel } from './verify-model.ts';
+
+type Print = (text: string) => void;
+
+export function createModelsCommand(print: Print): Command {
+  return new Command('models')
+    .description('Compiles, inspects, verifies and times the models that answer at the edge.')
+    .addCommand(compileCommand(print))
+    .addCommand(
+      new Command('inspect')
+        .description('Says what a .hyb file is: operators, tensors, sizes, memory.')
+        .argument('<model.hyb>')
+        .action(async (file: string) => print(await inspectModel(file))),
+    )
+    .addCommand(
+      addOriginal(new Command('verify'))
+        .description('Compares a .hyb file with the ONNX file it was compiled from, on onnxruntime-node.')
+        .argument('<model.hyb>')
+        .requiredOption('--against <model.onnx>', 'the ONNX file')
+        .option('--inputs <file>', 'NDJSON or CSV of examples (default: random inputs)')
+        .option('-n, --count <inputs>', 'how many random inputs', parseCount, 200)
+        .option('--seed <number>', 'of the random inputs', parseCount, 1)
+        .option('--min-agreement <ratio>', 'fail below this share of same answers', parseRatio, 0)
+        .action(async (file: string, flags) => print(await verifyModel(file, flags))),
+    )
+    .addCommand(
+      addOriginal(new Command('bench'))
+        .description('Times one answer of a .hyb file, and of the ONNX file beside it.')
+        .argument('<model.hyb>')
+        .option('--against <model.onnx>', 'the ONNX file')
+        .option('--inputs <file>', 'NDJSON or CSV of examples (default: random inputs)')
+        .option('-n, --count <answers>', 'how many answers are timed', parseCount, 500)
+        .action(async (file: string, flags) => print(await benchModel(file, flags))),
+    );
+}
+
+function compileCommand(print: Print): Command {
+  const command = addOriginal(new Command('compile'))
+    .description(
+      'Compiles an ONNX classifier (operator set 13 or later, float or quantized) to a .hyb file for the edge engine.\n' +
+        'An operator the engine does not have is named with its node; the ONNX Runtime worker serves such a model.',
+    )
+    .argument('<model.onnx>')
+    .requiredOption('-o, --out <model.hyb>', 'where the file goes')
+    .option('--name <name>', "the model's name (default: the file's)")
+    .option('--variant <name>', "the variant's name", 'edge')
+    .option('--model-version <version>', 'its version', '1.0.0')
+    .option('--labels <list>', 'class names in the order of the output: a,b,c or a file with one a line')
+    .option('--out-of-scope <label>', 'the label that means: none of them')
+    .option('--tokenizer <file>', "a text model's vocab.txt, or tokenizer.json with a WordPiece model")
+    .option('--cased', 'the vocabulary is cased (only with vocab.txt)', false)
+    .option('--max-chars <characters>', 'how much of a text is read', parseCount, 1000)
+    .option(
+      '--calibration <examples>',
+      'labelled examples (NDJSON or CSV) that the confidence is fitted to, or a temperature',
+    )
+    .addOption(new Option('--bits <bits>', 'of weights that are not quantized yet').choices(['8', '4']).default('8'))
+    .addOption(
+      new Option('--arithmetic <kind>', 'what products are computed in')
+        .choices(['auto', 'f32', 'int8'])
+        .default('auto'),
+    );
+  return command.action(async (file: string, flags: CompileFlags) => print(await compileModel(file, flags)));
+}
+
+/** What the ONNX file does not say of its input and output. */
+function addOriginal(command: Command): Command {
+  return command
+    .option('--output <name>', 'the output with the scores (default: the first that is computed from the input)')
+    .option('--image <HxWxC>', 'the image that a model of plain numbers takes', parseImage)
+    .option('--range <low,high>', "what 0 and 1 of the engine's input stand for", parseRange)
+    .option(
+      '--max-tokens <tokens>',
+      'the longest text, at most 128 (default: as many as the model has places)',
+      parseCount,
+    );
+}
+
+function parseCount(text: string): number {
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1) throw new InvalidArgumentError('It is not a whole number above 0.');
+  return count;
+}
+
+function parseRatio(text: string): number {
+  const ratio = Number(text);
+  if (!(ratio >= 0 && ratio <= 1)) throw new InvalidArgumentError('It is not from 0 to 1.');
+  return ratio;
+}
+
+function parseImage(text: string): [number, number, number] {
+  const [height = 0, width = 0, channels = 0, ...rest] = text.split('x').map(Number);
+  if (rest.length > 0 || ![height, width, channels].every((n) => Number.isInteger(n) && n > 0)) {
+    throw new InvalidArgumentError('It is not like 28x28x1.');
+  }
+  return [height, width, channels];
+}
+
+function parseRange(text: string): [number, number] {
+  const [low = Number.NaN, high = Number.NaN] = text.split(',').map(Number);
+  if (!(high > low)) throw new InvalidArgumentError('It is not like 0,255.');
+  return [low, high];
+}

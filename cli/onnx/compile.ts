@@ -1,0 +1,162 @@
+// Owns compiling: ONNX bytes and what the file does not say, to the bytes of a .hyb model and what a person wants to know of it.
+
+import type { OnnxModel } from './decode.ts';
+import { decodeModel } from './decode.ts';
+import type { OutputKind } from './emit.ts';
+import { emit } from './emit.ts';
+import type { InputOptions, Interpreted } from './interpret.ts';
+import { interpret } from './interpret.ts';
+import type { Layer } from './layer.ts';
+import { OnnxError, unsupported } from './onnx-error.ts';
+import type { FileTensor, Precision } from './quantize.ts';
+import { quantized } from './quantize.ts';
+import { longAxes } from './view.ts';
+import { writeHyb } from './write-hyb.ts';
+
+export type Vocabulary = { readonly pieces: readonly string[]; readonly lowercase: boolean };
+
+export type CompileOptions = {
+  readonly model: string;
+  readonly variant: string;
+  readonly version: string;
+  /** Null: from the file where it has them, else numbers. */
+  readonly labels: readonly string[] | null;
+  readonly outOfScopeLabel: string | null;
+  readonly temperature: number;
+  readonly maxChars: number;
+  readonly vocabulary: Vocabulary | null;
+  readonly output: string | null;
+  /** Null: as many as the model has places for, at most 128. */
+  readonly maxTokens: number | null;
+  readonly image: InputOptions['image'];
+  readonly range: InputOptions['range'];
+  readonly precision: Precision;
+};
+
+/** How the original answers, for comparing. */
+export type Original = {
+  readonly output: string;
+  readonly outputKind: OutputKind;
+  readonly kind: 'text' | 'image';
+  readonly image: Interpreted['image'];
+  readonly range: Interpreted['range'];
+  readonly input: Interpreted['input'];
+  readonly tokens: number;
+};
+
+type Understood = { readonly layers: Layer[]; readonly classes: number; readonly original: Original };
+
+const MAX_TOKENS = 128;
+const MIN_TOKENS = 3;
+
+export function compile(bytes: Uint8Array, options: CompileOptions): Uint8Array<ArrayBuffer> {
+  const model = decodeModel(bytes);
+  const { layers, classes, original } = understand(model, options);
+  const labels = options.labels ?? labelsOf(model) ?? Array.from({ length: classes }, (_, i) => String(i));
+  if (labels.length !== classes) throw unsupported(`${labels.length} labels for ${classes} classes`);
+  const shared = {
+    model: options.model,
+    variant: options.variant,
+    version: options.version,
+    task: original.kind === 'text' ? 'text_classification' : 'image_classification',
+    labels,
+    out_of_scope_label: options.outOfScopeLabel,
+    calibration: { kind: 'temperature', temperature: options.temperature },
+  };
+  if (original.kind === 'image') {
+    const [height, width, channels] = original.image ?? [1, 1, 1];
+    const { graph, tensors } = quantized(layers, options.precision);
+    const image = { height, width, channels };
+    return writeHyb({ ...shared, input: { kind: 'image', ...image }, image, graph }, tensors);
+  }
+  const { vocabulary } = options;
+  if (vocabulary === null) throw unsupported('a text model needs its vocabulary: --tokenizer vocab.txt');
+  const { graph, tensors } = quantized(withPieces(layers, vocabulary.pieces.length), options.precision);
+  const tokenizer = {
+    kind: 'wordpiece',
+    version: 1,
+    vocabulary: 'vocabulary',
+    lowercase: vocabulary.lowercase,
+    max_tokens: original.tokens,
+  };
+  const text = Buffer.from(vocabulary.pieces.join('\n'), 'utf8');
+  const all = new Map<string, FileTensor>([
+    ['vocabulary', { dtype: 'u8', shape: [text.length], bytes: text }],
+    ...tensors,
+  ]);
+  return writeHyb({ ...shared, input: { kind: 'text', max_chars: options.maxChars }, tokenizer, graph }, all);
+}
+
+export function understand(
+  model: OnnxModel,
+  options: Pick<CompileOptions, 'output' | 'maxTokens' | 'image' | 'range'>,
+): Understood {
+  const outputs = options.output === null ? candidates(model.outputs) : [options.output];
+  const errors: OnnxError[] = [];
+  for (const output of outputs) {
+    for (const tokens of options.maxTokens === null ? tokenCounts(model) : [options.maxTokens]) {
+      try {
+        return understandOnce(model, output, { ...options, tokens });
+      } catch (error) {
+        if (!(error instanceof OnnxError)) throw error;
+        errors.push(error);
+        // Only a text model can fit another number of tokens.
+        if (!model.inputs.some(({ elementType }) => elementType === 6 || elementType === 7)) break;
+      }
+    }
+  }
+  throw errors.find(({ code }) => code === 'onnx_unsupported') ?? errors[0] ?? unsupported('a graph without outputs');
+}
+
+function understandOnce(model: OnnxModel, output: string, options: InputOptions): Understood {
+  const read = interpret(model, output, options);
+  if (longAxes(read.output).length > 1) throw unsupported(`output ${output} has shape ${read.output.dims.join('x')}`);
+  const { layers, classes, outputKind } = emit(read.output.of);
+  const { kind, image, range, input } = read;
+  return { layers, classes, original: { output, outputKind, kind, image, range, input, tokens: options.tokens } };
+}
+
+/** Names of labels are no scores. */
+function candidates(outputs: readonly string[]): string[] {
+  const isLabel = (name: string): number => (/label/i.test(name) ? 1 : 0);
+  return outputs.toSorted((a, b) => isLabel(a) - isLabel(b));
+}
+
+/** As many as allowed, else as many as some table of the file has rows: one of them holds the positions. */
+function tokenCounts(model: OnnxModel): number[] {
+  const tensors = [
+    ...model.constants.values(),
+    ...model.nodes.flatMap(({ attributes }) => attributes.get('value')?.tensor ?? []),
+  ];
+  const sizes = tensors.flatMap(({ dims }) => dims).filter((n) => n >= MIN_TOKENS && n < MAX_TOKENS);
+  return [MAX_TOKENS, ...[...new Set(sizes)].toSorted((a, b) => b - a)].slice(0, 12);
+}
+
+/** Labels that the export carries. */
+function labelsOf(model: OnnxModel): string[] | null {
+  for (const { type, attributes, inputs } of model.nodes) {
+    const [texts, numbers] = ['classlabels_strings', 'classlabels_int64s'].map((name) => attributes.get(name));
+    if (type === 'ZipMap' && texts !== undefined && texts.texts.length > 0) return texts.texts.slice();
+    if (type === 'ZipMap' && numbers !== undefined) return numbers.integers.map(String);
+    const classes = model.constants.get(inputs[0] ?? '');
+    if (type === 'ArrayFeatureExtractor' && classes !== undefined) {
+      return classes.texts?.slice() ?? Array.from(classes.values, String);
+    }
+  }
+  return null;
+}
+
+/** Tables are often padded with rows that no piece has. */
+function withPieces(layers: readonly Layer[], pieces: number): Layer[] {
+  return layers.map((layer) => {
+    if (layer.op !== 'token_embedding' || layer.table.outputs === pieces) return layer;
+    const { table } = layer;
+    if (table.outputs < pieces) throw unsupported(`${pieces} pieces in the vocabulary, ${table.outputs} in the model`);
+    const size = pieces * table.inputs;
+    const exact =
+      table.exact === null
+        ? null
+        : { q: table.exact.q.subarray(0, size), scales: table.exact.scales.subarray(0, pieces) };
+    return { ...layer, table: { ...table, outputs: pieces, values: table.values.subarray(0, size), exact } };
+  });
+}

@@ -1,0 +1,74 @@
+// `node test/bench/engine.ts [--web DIR] [--runs n]`: the engine beside onnxruntime-node (one thread) and onnxruntime-web, interleaved in
+// one run; one JSON line a figure. DIR is a folder where `npm i onnxruntime-web@1.30.0` was run. Ratios above 1: the engine is faster.
+
+import { cpus, loadavg } from 'node:os';
+import { parseArgs } from 'node:util';
+import type { Runner } from './engine-runners.ts';
+import { engineRunner, kernels, nodeRuntime, onnxRunner, webRuntime } from './engine-runners.ts';
+import { timedModels } from './engine-models.ts';
+import { figureOf } from './spread.ts';
+
+/** How long one runtime runs before the next has its turn: long enough to be timed, short enough for luck to be shared. */
+const TURN_MS = 150;
+const WARM_UP_MS = 400;
+
+const { values: flags } = parseArgs({ options: { web: { type: 'string' }, runs: { type: 'string', default: '7' } } });
+const runs = Number(flags.runs);
+const web = flags.web === undefined ? null : await webRuntime(flags.web);
+
+console.log(
+  JSON.stringify({ machine: cpus()[0]?.model, cores: cpus().length, load: loadavg()[0], node: process.versions.node }),
+);
+for (const timed of timedModels()) {
+  const runners: Runner[] = [
+    await engineRunner(timed, 'engine'),
+    await engineRunner(timed, 'engine_no_relaxed'),
+    await onnxRunner(timed, 'onnxruntime_node', nodeRuntime),
+    ...(web === null ? [] : [await onnxRunner(timed, 'onnxruntime_web', web)]),
+  ];
+  await measure(timed.name, runners);
+}
+await measure('gemm_64x384x1536', [gemm('engine', 'kernels-relaxed', 1), gemm('engine_no_relaxed', 'kernels', 2)]);
+process.exit(0);
+
+async function measure(name: string, runners: readonly Runner[]): Promise<void> {
+  const times = new Map<string, number[]>(runners.map(({ runtime }) => [runtime, []]));
+  for (const runner of runners) await turnMs(runner, WARM_UP_MS);
+  for (let run = 0; run < runs; run += 1) {
+    for (const runner of runners) times.get(runner.runtime)?.push(await turnMs(runner, TURN_MS));
+  }
+  for (const [runtime, list] of times) {
+    console.log(JSON.stringify(figureOf(`${name}_${runtime}`, 'ms', list)));
+  }
+  const mine = times.get('engine') ?? [];
+  for (const [runtime, list] of times) {
+    if (runtime === 'engine') continue;
+    const ratios = list.map((ms, i) => ms / (mine[i] ?? Number.NaN));
+    console.log(JSON.stringify(figureOf(`${name}_${runtime}_over_engine`, 'ratio', ratios)));
+  }
+}
+
+/** The median of single runs. */
+async function turnMs(runner: Runner, forMs: number): Promise<number> {
+  const list: number[] = [];
+  for (const endMs = performance.now() + forMs; performance.now() < endMs;) {
+    const startedMs = performance.now();
+    const result = runner.run();
+    if (result instanceof Promise) await result;
+    list.push(performance.now() - startedMs);
+  }
+  return list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)] ?? Number.NaN;
+}
+
+function gemm(runtime: string, file: string, quantizedBytes: number): Runner {
+  const [rows, depth, outputs] = [64, 384, 1536];
+  const sizes = [rows * depth * quantizedBytes, rows * 8, outputs * depth, outputs * 4, outputs * 4, outputs * 4];
+  const offsets = sizes.map((_, i) => 1024 + sizes.slice(0, i).reduce((sum, n) => sum + n, 0));
+  const out = 1024 + sizes.reduce((sum, n) => sum + n, 0);
+  const pages = Math.ceil((out + rows * outputs * 4) / 65_536);
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+  const { exports } = new WebAssembly.Instance(kernels(file), { env: { memory } });
+  const product: unknown = exports['product'];
+  if (typeof product !== 'function') throw new TypeError(`${file} has no product`);
+  return { runtime, run: () => product(...offsets, out, rows, depth, outputs, 0) as unknown };
+}

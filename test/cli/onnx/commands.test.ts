@@ -1,0 +1,97 @@
+// The command line as a user types it.
+
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { createModelsCommand } from '../../../cli/models/models-command.ts';
+import { fixture, PIECES } from './compiled.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'hybrid-models-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+async function models(...args: string[]): Promise<string> {
+  const lines: string[] = [];
+  await createModelsCommand((text) => lines.push(text))
+    .exitOverride()
+    .parseAsync(args, { from: 'user' });
+  return lines.join('\n');
+}
+
+describe('hybrid models', () => {
+  it('compiles, calibrates, inspects, verifies and times a scikit-learn export', async () => {
+    const onnx = fixture('sklearn-mlp-digits.onnx');
+    const out = join(folder, 'digits.hyb');
+    const examples = fixture('sklearn-mlp-digits.ndjson');
+    const input = ['--image', '8x8x1', '--range', '0,16'];
+    const report = await models(
+      'compile',
+      onnx,
+      '--out',
+      out,
+      ...input,
+      '--calibration',
+      examples,
+      '--name',
+      'tiny-digits',
+    );
+    expect(report).toMatch(/model +tiny-digits 1\.0\.0, variant edge/);
+    expect(report).toMatch(/accuracy +(9\d|100)\.\d\d % of 100 examples/);
+    expect(report).not.toMatch(/temperature +1$/m);
+    expect(await models('inspect', out)).toMatch(/dense +weights=i8\[32,64\]/);
+    expect(await models('verify', out, '--against', onnx, ...input, '--inputs', examples)).toMatch(
+      /same answer +100\.00 %/,
+    );
+    expect(await models('bench', out, '--against', onnx, ...input, '-n', '20')).toMatch(
+      /engine +p50 .*\nonnxruntime-node +p50/,
+    );
+  });
+
+  it('fails verification below the agreement asked for', async () => {
+    const out = join(folder, 'cnn.hyb');
+    await models('compile', fixture('torch-cnn.onnx'), '--out', out, '--labels', 'a,b,c,d,e,f', '--out-of-scope', 'f');
+    const other = models('verify', out, '--against', fixture('torch-cnn-dynamo.onnx'), '--min-agreement', '0.999');
+    await expect(other).rejects.toThrow(/less agreement than 0\.999/);
+  });
+
+  it('compiles a text model with either kind of vocabulary file to the same bytes', async () => {
+    const tokenizer = join(folder, 'tokenizer.json');
+    const vocab = Object.fromEntries(PIECES.map((piece, id) => [piece, id]));
+    writeFileSync(tokenizer, JSON.stringify({ model: { type: 'WordPiece', vocab }, normalizer: { lowercase: true } }));
+    const [a, b] = [join(folder, 'a.hyb'), join(folder, 'b.hyb')];
+    const onnx = fixture('torch-bert-eager.onnx');
+    await models('compile', onnx, '--out', a, '--tokenizer', fixture('bert-vocab.txt'), '--labels', 'x,y,z');
+    await models('compile', onnx, '--out', b, '--tokenizer', tokenizer, '--labels', 'x,y,z');
+    expect(readFileSync(a).equals(readFileSync(b))).toBe(true);
+    expect(await models('verify', a, '--against', onnx, '-n', '30')).toMatch(/inputs +30 random/);
+  });
+
+  it.each([
+    ['a missing file', ['compile', 'nowhere.onnx', '--out', 'x.hyb'], /no file nowhere\.onnx/],
+    [
+      'too few labels',
+      ['compile', fixture('torch-cnn.onnx'), '--out', 'x.hyb', '--labels', 'a,b'],
+      /2 labels for 6 classes/,
+    ],
+    ['a text model without a vocabulary', ['compile', fixture('torch-encoder.onnx'), '--out', 'x.hyb'], /--tokenizer/],
+    ['what is no .hyb', ['inspect', fixture('torch-cnn.onnx')], /not a \.hyb/],
+  ])('says what is wrong with %s', async (_name, args, message) => {
+    await expect(models(...args)).rejects.toThrow(message);
+  });
+
+  it('runs as a program, says errors in one line with their code, and fails', () => {
+    const launcher = new URL('../../../cli/hybrid.js', import.meta.url).pathname;
+    const broken = join(folder, 'broken.onnx');
+    writeFileSync(broken, 'not a model');
+    const run = (): string =>
+      execFileSync(process.execPath, [launcher, 'models', 'compile', broken, '-o', 'x.hyb'], {
+        encoding: 'utf8',
+        stdio: 'pipe',
+      });
+    expect(run).toThrow(/onnx_corrupt: not an ONNX file/);
+    expect(execFileSync(process.execPath, [launcher, 'models', '--help'], { encoding: 'utf8' })).toMatch(
+      /compile .*verify/s,
+    );
+  });
+});

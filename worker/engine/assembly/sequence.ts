@@ -1,0 +1,231 @@
+// Owns what transformer layers need besides products with weights: attention, layer norm, GELU, adding.
+// ../kernels.ts says what each must do.
+
+/** c = a (rows x depth) times b (depth x columns), all f32 with strides in bytes; columns is a multiple of four. */
+function multiplyFloats(
+  a: i32,
+  aStride: i32,
+  b: i32,
+  bStride: i32,
+  c: i32,
+  cStride: i32,
+  rows: i32,
+  depth: i32,
+  columns: i32,
+): void {
+  for (let p = 0; p < rows; p += 4) {
+    // Rows past the last repeat it and store the same again.
+    const r1 = min(p + 1, rows - 1)
+    const r2 = min(p + 2, rows - 1)
+    const r3 = min(p + 3, rows - 1)
+    for (let n = 0; n < columns; n += 8) {
+      let a0 = a + p * aStride
+      let a1 = a + r1 * aStride
+      let a2 = a + r2 * aStride
+      let a3 = a + r3 * aStride
+      let bk = b + (n << 2)
+      // A last half tile is computed twice over.
+      const second = n + 4 < columns ? 16 : 0
+      let s00 = f32x4.splat(0)
+      let s01 = f32x4.splat(0)
+      let s10 = f32x4.splat(0)
+      let s11 = f32x4.splat(0)
+      let s20 = f32x4.splat(0)
+      let s21 = f32x4.splat(0)
+      let s30 = f32x4.splat(0)
+      let s31 = f32x4.splat(0)
+      for (let end = a0 + (depth << 2); a0 < end; a0 += 4) {
+        const b0 = v128.load(bk)
+        const b1 = v128.load(bk + second)
+        let x = v128.load32_splat(a0)
+        s00 = addProduct(x, b0, s00)
+        s01 = addProduct(x, b1, s01)
+        x = v128.load32_splat(a1)
+        s10 = addProduct(x, b0, s10)
+        s11 = addProduct(x, b1, s11)
+        x = v128.load32_splat(a2)
+        s20 = addProduct(x, b0, s20)
+        s21 = addProduct(x, b1, s21)
+        x = v128.load32_splat(a3)
+        s30 = addProduct(x, b0, s30)
+        s31 = addProduct(x, b1, s31)
+        a1 += 4
+        a2 += 4
+        a3 += 4
+        bk += bStride
+      }
+      const to = c + (n << 2)
+      v128.store(to + p * cStride, s00)
+      v128.store(to + p * cStride + second, s01)
+      v128.store(to + r1 * cStride, s10)
+      v128.store(to + r1 * cStride + second, s11)
+      v128.store(to + r2 * cStride, s20)
+      v128.store(to + r2 * cStride + second, s21)
+      v128.store(to + r3 * cStride, s30)
+      v128.store(to + r3 * cStride + second, s31)
+    }
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function addProduct(x: v128, y: v128, sum: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(x, y, sum)
+  return f32x4.add(sum, f32x4.mul(x, y))
+}
+
+/** Cephes' expf, within 1e-7 of the true value where that is a normal float; below -87 it stays at 1e-38. */
+// @ts-ignore: decorator
+@inline
+function exp4(x: v128): v128 {
+  const bounded = f32x4.min(f32x4.max(x, f32x4.splat(-87)), f32x4.splat(88))
+  const n = f32x4.nearest(f32x4.mul(bounded, f32x4.splat(1.44269504088896341)))
+  const high = f32x4.sub(bounded, f32x4.mul(n, f32x4.splat(0.693359375)))
+  const r = f32x4.sub(high, f32x4.mul(n, f32x4.splat(-2.12194440e-4)))
+  let sum = f32x4.splat(1.9875691500e-4)
+  sum = addProduct(sum, r, f32x4.splat(1.3981999507e-3))
+  sum = addProduct(sum, r, f32x4.splat(8.3334519073e-3))
+  sum = addProduct(sum, r, f32x4.splat(4.1665795894e-2))
+  sum = addProduct(sum, r, f32x4.splat(1.6666665459e-1))
+  sum = addProduct(sum, r, f32x4.splat(5.0000001201e-1))
+  sum = addProduct(f32x4.mul(sum, r), r, f32x4.add(r, f32x4.splat(1)))
+  const power = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23)
+  return f32x4.mul(sum, power)
+}
+
+/** Head by head: keys are turned so that four scores come out at once, then softmax by rows, then the mix of values. */
+export function attention(qkv: i32, out: i32, scratch: i32, tokens: i32, dim: i32, heads: i32): void {
+  const size = dim / heads
+  const stride = dim * 12
+  const wide = (tokens + 3) & ~3
+  const scores = scratch + size * wide * 4
+  const factor: f32 = 1 / sqrt<f32>(<f32>size)
+  for (let head = 0; head < heads; head++) {
+    const queries = qkv + head * size * 4
+    const keys = queries + dim * 4
+    for (let d = 0; d < size; d++) {
+      const line = scratch + d * wide * 4
+      for (let t = 0; t < tokens; t++) store<f32>(line + (t << 2), load<f32>(keys + t * stride + (d << 2)))
+      for (let t = tokens; t < wide; t++) store<f32>(line + (t << 2), 0)
+    }
+    multiplyFloats(queries, stride, scratch, wide * 4, scores, wide * 4, tokens, size, wide)
+    for (let t = 0; t < tokens; t++) softmax(scores + t * wide * 4, tokens, wide, factor)
+    multiplyFloats(scores, wide * 4, keys + dim * 4, stride, out + head * size * 4, dim * 4, tokens, tokens, size)
+  }
+}
+
+function softmax(row: i32, count: i32, wide: i32, factor: f32): void {
+  for (let t = count; t < wide; t++) store<f32>(row + (t << 2), -f32.MAX_VALUE)
+  let largest = v128.load(row)
+  for (let t = 4; t < wide; t += 4) largest = f32x4.max(largest, v128.load(row + (t << 2)))
+  const top = f32x4.splat(
+    max(
+      max(f32x4.extract_lane(largest, 0), f32x4.extract_lane(largest, 1)),
+      max(f32x4.extract_lane(largest, 2), f32x4.extract_lane(largest, 3)),
+    ),
+  )
+  const by = f32x4.splat(factor)
+  let sum = f32x4.splat(0)
+  for (let t = 0; t < wide; t += 4) {
+    const value = exp4(f32x4.mul(f32x4.sub(v128.load(row + (t << 2)), top), by))
+    v128.store(row + (t << 2), value)
+    sum = f32x4.add(sum, value)
+  }
+  const inverse = f32x4.splat(1 / sumLanes4(sum))
+  for (let t = 0; t < wide; t += 4) v128.store(row + (t << 2), f32x4.mul(v128.load(row + (t << 2)), inverse))
+}
+
+// @ts-ignore: decorator
+@inline
+function sumLanes4(v: v128): f32 {
+  return (
+    f32x4.extract_lane(v, 0) + f32x4.extract_lane(v, 1) + (f32x4.extract_lane(v, 2) + f32x4.extract_lane(v, 3))
+  )
+}
+
+export function layerNorm(x: i32, out: i32, rows: i32, size: i32, gamma: i32, beta: i32, epsilon: f32): void {
+  const whole = size & ~3
+  const bytes = size << 2
+  for (let row = 0; row < rows; row++) {
+    let sums = f32x4.splat(0)
+    for (let i = 0; i < whole; i += 4) sums = f32x4.add(sums, v128.load(x + (i << 2)))
+    let sum = sumLanes4(sums)
+    for (let i = whole; i < size; i++) sum += load<f32>(x + (i << 2))
+    const mean: f32 = sum / <f32>size
+    const mean4 = f32x4.splat(mean)
+    let squares4 = f32x4.splat(0)
+    for (let i = 0; i < whole; i += 4) {
+      const off = f32x4.sub(v128.load(x + (i << 2)), mean4)
+      squares4 = f32x4.add(squares4, f32x4.mul(off, off))
+    }
+    let squares = sumLanes4(squares4)
+    for (let i = whole; i < size; i++) {
+      const off = load<f32>(x + (i << 2)) - mean
+      squares += off * off
+    }
+    const inverse: f32 = 1 / sqrt<f32>(squares / <f32>size + epsilon)
+    const inverse4 = f32x4.splat(inverse)
+    for (let i = 0; i < whole; i += 4) {
+      const at = i << 2
+      const normal = f32x4.mul(f32x4.sub(v128.load(x + at), mean4), inverse4)
+      v128.store(out + at, f32x4.add(f32x4.mul(normal, v128.load(gamma + at)), v128.load(beta + at)))
+    }
+    for (let i = whole; i < size; i++) {
+      const at = i << 2
+      const normal = (load<f32>(x + at) - mean) * inverse
+      store<f32>(out + at, normal * load<f32>(gamma + at) + load<f32>(beta + at))
+    }
+    x += bytes
+    out += bytes
+  }
+}
+
+/** In place; erf is a quotient of polynomials fitted to it on 0..3.92, where the absolute error stays below 5e-7. */
+export function gelu(x: i32, count: i32): void {
+  const end = x + (count << 2)
+  // Two at a time: each waits long for its divisions and its powers.
+  for (; x + 32 <= end; x += 32) {
+    const a = gelu4(v128.load(x))
+    const b = gelu4(v128.load(x, 16))
+    v128.store(x, a)
+    v128.store(x, b, 16)
+  }
+  for (; x < end; x += 4) store<f32>(x, f32x4.extract_lane(gelu4(v128.load32_splat(x)), 0))
+}
+
+// @ts-ignore: decorator
+@inline
+function gelu4(x: v128): v128 {
+  const size = f32x4.mul(f32x4.abs(x), f32x4.splat(0.70710678118654752))
+  const z = f32x4.min(size, f32x4.splat(3.92))
+  const u = f32x4.mul(z, z)
+  let above = f32x4.splat(2.034731256e-6)
+  above = addProduct(above, u, f32x4.splat(2.87480440427e-4))
+  above = addProduct(above, u, f32x4.splat(3.86836402612e-3))
+  above = addProduct(above, u, f32x4.splat(5.30605925725e-2))
+  above = addProduct(above, u, f32x4.splat(1.92764884787e-1))
+  above = addProduct(above, u, f32x4.splat(1.12837902231))
+  let below = f32x4.splat(3.80706582651e-5)
+  below = addProduct(below, u, f32x4.splat(1.18812449644e-3))
+  below = addProduct(below, u, f32x4.splat(1.51723682262e-2))
+  below = addProduct(below, u, f32x4.splat(1.15084963185e-1))
+  below = addProduct(below, u, f32x4.splat(5.04165097301e-1))
+  below = addProduct(below, u, f32x4.splat(1))
+  const tail = f32x4.sub(f32x4.splat(1), f32x4.div(f32x4.mul(z, above), below))
+  // 0.5 x (1 + erf): with the sign taken out, the positive part less half the tail of |x|, which ends where the fit does.
+  const kept = v128.andnot(tail, f32x4.ge(size, f32x4.splat(3.92)))
+  return f32x4.sub(f32x4.max(x, f32x4.splat(0)), f32x4.mul(f32x4.mul(f32x4.abs(x), f32x4.splat(0.5)), kept))
+}
+
+/** x += y */
+export function add(x: i32, y: i32, count: i32): void {
+  const whole = count & ~3
+  for (let i = 0; i < whole; i += 4) {
+    const at = i << 2
+    v128.store(x + at, f32x4.add(v128.load(x + at), v128.load(y + at)))
+  }
+  for (let i = whole; i < count; i++) {
+    const at = i << 2
+    store<f32>(x + at, load<f32>(x + at) + load<f32>(y + at))
+  }
+}

@@ -1,0 +1,31 @@
+// Owns laying out and calling the transformer's operators: embeddings of pieces, attention, residuals.
+
+import type { Arena } from './arena.ts';
+import { embedTokens } from './light-operators.ts';
+import type { Call, StepOf } from './machine.ts';
+import { placeFloats, placeIntegers } from './machine.ts';
+
+export function tokenEmbedding(step: StepOf<'token_embedding'>, arena: Arena): Call {
+  const table = placeIntegers(arena, step.weights);
+  const scales = placeFloats(arena, step.scales) >> 2;
+  const places = placeFloats(arena, step.positions) >> 2;
+  return (machine, _from, to) => embedTokens(machine, to >> 2, step.dim, table, scales, places);
+}
+
+export function attention(step: StepOf<'attention'>, arena: Arena): Call {
+  const { heads, dim, maxTokens } = step;
+  const wide = Math.ceil(maxTokens / 4) * 4;
+  const scratch = arena.shared('scores', 4 * wide * (dim / heads + maxTokens));
+  return ({ kernels, tokens }, from, to) => kernels.attention(from, to, scratch(), tokens.length, dim, heads);
+}
+
+export function residual(step: StepOf<'residual_start' | 'residual_add'>, arena: Arena): Call {
+  const kept = arena.shared(`residual ${step.slot}`, 4 * step.maxSize);
+  const sizeOf = (tokens: number): number => (step.perToken ? tokens * step.size : step.size);
+  if (step.kind === 'residual_add') {
+    return ({ kernels, tokens }, from) => kernels.add(from, kept(), sizeOf(tokens.length));
+  }
+  return ({ f32, tokens }, from) => {
+    f32.copyWithin(kept() >> 2, from >> 2, (from >> 2) + sizeOf(tokens.length));
+  };
+}
