@@ -20,7 +20,7 @@ FILLERS = ["please", "hey", "can you", "i need to know", "tell me", "ok so", "i 
 
 
 @torch.no_grad()
-def neighbours(tokens: WordPiece, kept: list[int], top: int = 10, least: float = 0.55) -> dict[str, list[str]]:
+def neighbours(tokens: WordPiece, kept: list[int], top: int = 10, least: float = 0.55, bfloat16: bool = True) -> dict[str, list[str]]:
     """Frequent English words nearest to each word by the pretrained encoder's own embedding of the single word."""
     vocab = pretrained_vocab()
     words = [vocab[i] for i in kept if re.fullmatch(r"[a-z]{2,}", vocab[i])]
@@ -28,7 +28,7 @@ def neighbours(tokens: WordPiece, kept: list[int], top: int = 10, least: float =
     rows = tokens.ids(words)
     out = torch.zeros(len(words), 384)
     for index, ids, mask in batches(rows, 256, None):
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             out[torch.from_numpy(index)] = model.embed(ids, mask).float()
     out = torch.nn.functional.normalize(out, dim=1)
     near: dict[str, list[str]] = {}
@@ -39,12 +39,16 @@ def neighbours(tokens: WordPiece, kept: list[int], top: int = 10, least: float =
     return near
 
 
-class Recombiner:
-    """Draws new word lists from labelled ones."""
+def bare(text: str) -> list[str]:
+    """Words without marks at their edges, which would hide them from `neighbours`; the tokenizers fold case anyway."""
+    return [w for w in (re.sub(r"^\W+|\W+$", "", part) for part in text.lower().split()) if w] or ["?"]
 
-    def __init__(self, texts: list[str], labels: list[int], near: dict[str, list[str]], rng: random.Random):
-        # Marks at the edges of words would hide them from `near`; the tokenizers fold case anyway.
-        self.split = [[w for w in (re.sub(r"^\W+|\W+$", "", part) for part in t.lower().split()) if w] or ["?"] for t in texts]
+
+class Recombiner:
+    """Draws new texts from the words of labelled ones."""
+
+    def __init__(self, split: list[list[str]], labels: list[int], near: dict[str, list[str]], rng: random.Random):
+        self.split = split
         self.labels, self.near, self.rng = labels, near, rng
         self.by_class: dict[int, list[int]] = defaultdict(list)
         self.with_word: dict[str, list[tuple[int, int]]] = defaultdict(list)
@@ -69,7 +73,7 @@ class Recombiner:
         other = self.split[self.rng.choice(self.by_class[self.labels[i]])]
         return words[: (len(words) + 1) // 2] + other[len(other) // 2 :]
 
-    def draw(self, most_words: int) -> str:
+    def draw(self, most_words: int, question_share: float) -> str:
         i = self.rng.randrange(len(self.split))
         kind, words = self.rng.random(), self.split[i]
         if kind < 0.40:
@@ -83,13 +87,15 @@ class Recombiner:
         else:
             filler = self.rng.choice(FILLERS).split()
             words = filler + words if self.rng.random() < 0.6 else words + filler
-        return " ".join(words[:most_words]) + ("?" if self.rng.random() < 0.5 else "")
+        return " ".join(words[:most_words]) + ("?" if question_share and self.rng.random() < question_share else "")
 
 
-def augment(texts: list[str], labels: list[int], near: dict[str, list[str]], count: int, seed: int, most_words: int = 40) -> list[str]:
-    source, known, out = Recombiner(texts, labels, near, random.Random(seed)), set(texts), set()
+def augment(texts: list[str], labels: list[int], near: dict[str, list[str]], count: int, seed: int, most_words: int = 40, marks: bool = True, question_share: float = 0.5) -> list[str]:
+    """`marks`: the texts have capitals and punctuation. `question_share` of the new ones end in a question mark."""
+    split = [bare(t) if marks else t.split() for t in texts]
+    source, known, out = Recombiner(split, labels, near, random.Random(seed)), set(texts), set()
     while len(out) < count:
-        text = source.draw(most_words)
+        text = source.draw(most_words, question_share)
         if text not in known:
             out.add(text)
     return sorted(out)

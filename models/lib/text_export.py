@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,29 +76,46 @@ def write_files(work: Path, part: dict[str, str], out: Path, card: dict, labels:
     return parameters
 
 
-def fit(variants: Variants, texts: list[str], gold: np.ndarray, oos: int) -> dict:
-    """Temperature and out-of-scope bias of each variant's quantized files on the dev rows.
+BiasRule = Callable[[np.ndarray, np.ndarray, int], float]  # logits and labels of the dev rows, out-of-scope class -> bias of that class
 
-    The bias is the one with the best accuracy over all these rows; of equals, the best in scope, then the smallest.
-    """
+
+def with_bias(logits: np.ndarray, oos: int, bias: float) -> np.ndarray:
+    moved = logits.copy()
+    moved[:, oos] += bias
+    return moved
+
+
+def best_accuracy(logits: np.ndarray, gold: np.ndarray, oos: int) -> float:
+    """The bias with the best accuracy over all rows; of equals, the best in scope, then the smallest."""
+
+    def merit(bias: float) -> tuple[float, float]:
+        f = figures(with_bias(logits, oos, bias), gold, oos)
+        return f["accuracy"], f["accuracy_in_scope"]
+
+    return float(max(sorted(np.arange(-1.0, 2.51, 0.25), key=abs), key=merit))
+
+
+def best_recall(logits: np.ndarray, gold: np.ndarray, oos: int) -> float:
+    """The smallest bias with the best recall among those that cost at most 0.1 points of in-scope accuracy."""
+    least = figures(logits, gold, oos)["accuracy_in_scope"] - 0.00101
+    found = [(bias, figures(with_bias(logits, oos, bias), gold, oos)) for bias in np.arange(0.0, 2.51, 0.25)]
+    return float(max((x for x in found if x[1]["accuracy_in_scope"] >= least), key=lambda x: x[1]["oos_recall"])[0])
+
+
+def fit(variants: Variants, texts: list[str], gold: np.ndarray, oos: int, rule: BiasRule) -> dict:
+    """Temperature and out-of-scope bias of each variant's quantized files on the dev rows."""
     out = {}
     for name in NAMES:
-        logits, best = variants.logits(name, texts), None
-        for bias in sorted(np.arange(-1.0, 2.51, 0.25), key=abs):
-            moved = logits.copy()
-            moved[:, oos] += bias
-            f = figures(moved, gold, oos)
-            merit = (f["accuracy"], f["accuracy_in_scope"])
-            if best is None or merit > best[0]:
-                best = (merit, float(bias), moved)
-        assert best is not None
-        t = round(fit_temperature(best[2], gold), 4)
-        out[name] = {"temperature": t, "oos_bias": best[1], "dev": figures(best[2], gold, oos, t), "dev_without_bias": figures(logits, gold, oos, t)}
+        logits = variants.logits(name, texts)
+        bias = rule(logits, gold, oos)
+        moved = with_bias(logits, oos, bias)
+        t = round(fit_temperature(moved, gold), 4)
+        out[name] = {"temperature": t, "oos_bias": bias, "dev": figures(moved, gold, oos, t), "dev_without_bias": figures(logits, gold, oos, t)}
         print(name, json.dumps(out[name]), flush=True)
     return out
 
 
-def main(task: TextTask, words: Words) -> None:
+def main(task: TextTask, words: Words, rule: BiasRule = best_accuracy) -> None:
     a = task.arguments()
     a.add_argument("--work", type=Path, required=True)
     a.add_argument("--out", type=Path, default=task.folder)
@@ -115,7 +133,7 @@ def main(task: TextTask, words: Words) -> None:
     if args.calibration is None:
         write_files(args.work, part, args.out, words.card, data.names, {}, None)
         variants = Variants(args.out, words.card["input"]["max_chars"])
-        calibration = fit(variants, data.dev.texts, np.array(data.dev.labels), data.oos)
+        calibration = fit(variants, data.dev.texts, np.array(data.dev.labels), data.oos, rule)
         (args.out / "calibration.json").write_text(json.dumps(calibration, indent=1) + "\n")
     else:
         calibration = json.loads(args.calibration.read_text())

@@ -31,7 +31,8 @@ def load_model(path: Path) -> Classifier:
     return model.eval()
 
 
-def main(task: TextTask) -> None:
+def main(task: TextTask, bfloat16: bool = True, **manner: object) -> None:
+    """`manner`: how `augment` writes, `bfloat16`: how it finds near words."""
     a = task.arguments()
     a.add_argument("--models", type=Path, nargs="+", required=True)
     a.add_argument("--augmented", type=int, default=60000)
@@ -46,9 +47,9 @@ def main(task: TextTask) -> None:
     if args.extend:
         texts, gold = data.dev.texts, np.array(data.dev.labels)
     else:
-        near = neighbours(tokens, kept_ids(task))
+        near = neighbours(tokens, kept_ids(task), bfloat16=bfloat16)
         print(f"neighbours {time.time() - started:.0f} s", flush=True)
-        extra = augment(data.train.texts, data.train.labels, near, args.augmented, args.seed) + data.unlabelled
+        extra = augment(data.train.texts, data.train.labels, near, args.augmented, args.seed, **manner) + data.unlabelled
         texts, gold = data.train.texts + extra, np.array(data.train.labels + [-1] * len(extra))
     rows = tokens.ids(texts)
     total = np.zeros((len(rows), len(data.names)), np.float32)
