@@ -54,7 +54,7 @@ async function readStream(reader: BodyReader, lines: AnswerLines, limitBytes: nu
       }
       const result = lines.push(value);
       if (result !== undefined) {
-        if (result.kind === 'answered') await finishReading(reader);
+        if (result.kind === 'answered') meetTheEnd(reader);
         else cancelQuietly(reader);
         return result;
       }
@@ -72,21 +72,18 @@ function cancelQuietly(reader: BodyReader): void {
 const END_GRACE_MS = 20;
 
 /**
- * The answer is complete, but only a stream read to its end lets the connection be used again. So its end is waited
- * for, shortly; what comes instead of an end, or never comes, is cancelled.
+ * The answer is complete, but only a stream read to its end lets the connection be used again. So one more read meets
+ * the end, and what comes instead of it, or never comes, is cancelled. Nobody waits for that: the answer is out already.
  */
-async function finishReading(reader: BodyReader): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), END_GRACE_MS);
-  });
-  const ended = reader.read().then(
-    ({ done }) => done,
-    () => true,
+function meetTheEnd(reader: BodyReader): void {
+  const timer = setTimeout(() => cancelQuietly(reader), END_GRACE_MS);
+  reader.read().then(
+    ({ done }) => {
+      clearTimeout(timer);
+      if (!done) cancelQuietly(reader);
+    },
+    () => clearTimeout(timer),
   );
-  const atEnd = await Promise.race([ended, late]);
-  if (timer !== undefined) clearTimeout(timer);
-  if (!atEnd) cancelQuietly(reader);
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
