@@ -77,13 +77,11 @@ const END_GRACE_MS = 20;
  */
 function meetTheEnd(reader: BodyReader): void {
   const timer = setTimeout(() => cancelQuietly(reader), END_GRACE_MS);
-  reader.read().then(
-    ({ done }) => {
-      clearTimeout(timer);
-      if (!done) cancelQuietly(reader);
-    },
-    () => clearTimeout(timer),
-  );
+  reader
+    .read()
+    .then(({ done }) => (done ? undefined : cancelQuietly(reader)))
+    .catch(() => undefined)
+    .finally(() => clearTimeout(timer));
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
