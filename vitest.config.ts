@@ -40,6 +40,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
+          setupFiles: ['./test/tools/fix-seed.ts'],
           include: ['test/**/*.test.ts'],
           exclude: ['test/workerd/**', 'test/e2e/**'],
           testTimeout: 20_000,

