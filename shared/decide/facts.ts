@@ -3,7 +3,7 @@
  */
 import type { AcceptConfidenceOf } from '../guard/shortcuts.ts';
 import type { Requirements } from '../schema/infer-request.ts';
-import type { BreakerPolicy, GatewayPrice, ModelSpec, RouteSpec, TargetSpec } from '../schema/config.ts';
+import type { GatewayPrice, ModelSpec, RouteSpec, TargetSpec } from '../schema/config.ts';
 import type { BreakerState } from '../resilience/breaker.ts';
 
 /** Observed latency of one (target, variant), gateway side, in milliseconds. */
@@ -31,8 +31,6 @@ export type TargetState = {
 export type Facts = {
   readonly nowMs: number;
   readonly deadlineAtMs: number;
-  /** 0 <= random < 1, drawn once per request by the caller. */
-  readonly random: number;
   readonly requirements: Requirements;
   readonly itemCount: number;
   /** Size of the input as it would be sent upstream. */
@@ -46,5 +44,4 @@ export type Facts = {
    */
   readonly acceptConfidenceOf?: AcceptConfidenceOf | undefined;
   readonly gatewayPrice: GatewayPrice;
-  readonly breakerPolicy: BreakerPolicy;
 };

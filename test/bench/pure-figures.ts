@@ -61,7 +61,6 @@ function realisticFacts(): Facts {
   return {
     nowMs: NOW_MS,
     deadlineAtMs: NOW_MS + route.default_deadline_ms,
-    random: 0.5,
     requirements: {
       latencyMs: undefined,
       complexity: 'auto',
@@ -89,7 +88,6 @@ function realisticFacts(): Facts {
       unreachable: undefined,
     })),
     gatewayPrice: config.gateway_price,
-    breakerPolicy: config.breaker,
   };
 }
 

@@ -125,7 +125,6 @@ export function createHarness(
   const made = new WeakMap<Config, ReadonlyMap<string, Target>>();
   const services: Services = {
     clock,
-    random: () => 0.5,
     newRequestId: () => 'generated-id',
     logger,
     config: {

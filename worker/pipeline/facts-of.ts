@@ -15,7 +15,6 @@ export function factsOf(trip: Trip, services: Services, keepAlive: KeepAlive): F
   return {
     nowMs,
     deadlineAtMs: trip.deadlineAtMs,
-    random: services.random(),
     requirements: request.requirements,
     itemCount: inputCount(request.input),
     inputBytes: inputBytes(request.input),
@@ -29,7 +28,6 @@ export function factsOf(trip: Trip, services: Services, keepAlive: KeepAlive): F
         ? undefined
         : acceptConfidenceOf(services.guard.standings(served.route, served.model, keepAlive)),
     gatewayPrice: config.gateway_price,
-    breakerPolicy: config.breaker,
   };
 }
 

@@ -3,6 +3,7 @@
  * Comes before the body is read: an unknown caller learns nothing about models and costs nothing.
  */
 import { GatewayError } from '../../shared/errors.ts';
+import { toHex } from '../../shared/hash/sha256.ts';
 import type { ApiKeySpec } from '../../shared/schema/config.ts';
 import type { ConfigInForce } from '../ports.ts';
 
@@ -59,7 +60,7 @@ export function apiKeyFrom(headers: Headers): string | undefined {
 
 export async function sha256Hex(text: string): Promise<string> {
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text));
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return toHex(new Uint8Array(digest));
 }
 
 /** Looks at every key, so that the time taken says nothing about which one matched. */

@@ -2,6 +2,7 @@
  * The SharedCache port over the platform's Cache API. Owns turning a key into a synthetic URL and a lifetime into
  * Cache-Control; any trouble is a miss. Leaves out what a value means.
  */
+import { toHex } from '../../shared/hash/sha256.ts';
 import type { SharedCache } from '../ports.ts';
 
 /** The part of the platform's `Cache` that is used. */
@@ -67,7 +68,7 @@ const URL_SAFE_KEY = /^[A-Za-z0-9_-]{1,200}$/;
 async function urlOf(key: string): Promise<string> {
   if (URL_SAFE_KEY.test(key)) return `${ORIGIN}${key}`;
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(key));
-  return `${ORIGIN}~${[...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+  return `${ORIGIN}~${toHex(new Uint8Array(digest))}`;
 }
 
 function within<T>(work: Promise<T>, timeoutMs: number): Promise<T | undefined> {

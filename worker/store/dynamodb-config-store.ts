@@ -10,6 +10,7 @@ import {
   versionKey,
 } from '../../shared/config/config-items.ts';
 import type { StoredVersion } from '../../shared/config/config-items.ts';
+import { toHex } from '../../shared/hash/sha256.ts';
 import { StoredConfigError } from '../../shared/config/stored-config-error.ts';
 import type { ConfigStore } from '../ports.ts';
 import type { DynamoClient } from './dynamodb-client.ts';
@@ -34,7 +35,7 @@ async function verify(stored: StoredVersion, version: number): Promise<void> {
   if (stored.version !== version)
     throw new StoredConfigError(`the item of version ${version} says it is version ${stored.version}`);
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(stored.body));
-  const hex = [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  const hex = toHex(new Uint8Array(digest));
   if (hex !== stored.sha256)
     throw new StoredConfigError(`version ${version} was altered after it was published: its checksum differs`);
 }

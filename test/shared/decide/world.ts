@@ -13,14 +13,6 @@ export const NOW_MS = 1_700_000_000_000;
 /** 0.3 USD a million requests and 0.2 ms of CPU at 0.02 USD a million. */
 export const GATEWAY_NANOS = 304;
 
-const breakerPolicy = {
-  failure_ratio: 0.5,
-  minimum_calls: 5,
-  window_ms: 10_000,
-  open_ms: 2_000,
-  max_open_ms: 60_000,
-};
-
 const sha256 = '0'.repeat(64);
 
 const model: ModelSpec = {
@@ -112,7 +104,6 @@ export function factsWith(options: FactsOptions = {}): Facts {
   return {
     nowMs: NOW_MS,
     deadlineAtMs: NOW_MS + leftMs,
-    random: 0.5,
     requirements: {
       latencyMs: undefined,
       complexity: 'auto',
@@ -141,7 +132,6 @@ export function factsWith(options: FactsOptions = {}): Facts {
       cpu_ms_per_request: 0.2,
       as_of: '2026-11-01',
     },
-    breakerPolicy,
     ...rest,
   };
 }
