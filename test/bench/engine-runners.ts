@@ -1,9 +1,8 @@
 // Owns asking one model once on each runtime, as plain functions to time.
 
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import * as node from 'onnxruntime-node';
+import * as web from 'onnxruntime-web';
 import { createEngine } from '../../worker/engine/engine.ts';
 import type { TimedModel } from './engine-models.ts';
 
@@ -57,10 +56,8 @@ export async function onnxRunner(timed: TimedModel, runtime: string, library: Ru
   return { runtime, run: () => session.run(feeds) };
 }
 
-/** onnxruntime-web from a folder of its own: it is no dependency of this repository. One thread. */
-export async function webRuntime(folder: string): Promise<Runtime> {
-  const file = pathToFileURL(join(folder, 'node_modules/onnxruntime-web/dist/ort.node.min.mjs')).href;
-  const web: typeof node = await import(file);
+/** One thread, as in an isolate. */
+export function webRuntime(): Runtime {
   web.env.wasm.numThreads = 1;
   return web;
 }

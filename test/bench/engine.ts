@@ -1,5 +1,5 @@
-// `node test/bench/engine.ts [--web DIR] [--runs n]`: the engine beside onnxruntime-node (one thread) and onnxruntime-web, interleaved in
-// one run; one JSON line a figure. DIR is a folder where `npm i onnxruntime-web@1.30.0` was run. Ratios above 1: the engine is faster.
+// `node test/bench/engine.ts [--runs n]`: the engine beside onnxruntime-node and onnxruntime-web (one thread each), interleaved in one run;
+// one JSON line a figure. Ratios above 1: the engine is faster.
 
 import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -12,9 +12,8 @@ import { figureOf } from './spread.ts';
 const TURN_MS = 150;
 const WARM_UP_MS = 400;
 
-const { values: flags } = parseArgs({ options: { web: { type: 'string' }, runs: { type: 'string', default: '7' } } });
+const { values: flags } = parseArgs({ options: { runs: { type: 'string', default: '7' } } });
 const runs = Number(flags.runs);
-const web = flags.web === undefined ? null : await webRuntime(flags.web);
 
 console.log(
   JSON.stringify({ machine: cpus()[0]?.model, cores: cpus().length, load: loadavg()[0], node: process.versions.node }),
@@ -24,7 +23,7 @@ for (const timed of timedModels()) {
     await engineRunner(timed, 'engine'),
     await engineRunner(timed, 'engine_no_relaxed'),
     await onnxRunner(timed, 'onnxruntime_node', nodeRuntime),
-    ...(web === null ? [] : [await onnxRunner(timed, 'onnxruntime_web', web)]),
+    await onnxRunner(timed, 'onnxruntime_web', webRuntime()),
   ];
   await measure(timed.name, runners);
 }
