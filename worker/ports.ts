@@ -8,7 +8,7 @@ import type { BandCounts } from '../shared/guard/audit-counts.ts';
 import type { CalibrationRecord } from '../shared/guard/guarantee-schema.ts';
 import type { ShortcutStanding } from '../shared/guard/shortcuts.ts';
 import type { Config, ModelSpec, RouteSpec, TargetSpec } from '../shared/schema/config.ts';
-import type { ModelInput } from '../shared/schema/infer-request.ts';
+import type { ModelInput } from '../shared/schema/model-input.ts';
 import type { Prediction } from '../shared/schema/prediction.ts';
 import type { AuditRecord, RequestRecord } from '../shared/schema/record.ts';
 import type { MetricsSnapshot } from '../shared/measure/metrics.ts';

@@ -3,18 +3,19 @@
  * of them, or an `error` line that ends it. Owns grouping, the deadline and giving up, both looked at before every input.
  */
 import { GatewayError } from '../../shared/errors.ts';
-import type { ModelInput } from '../../shared/schema/infer-request.ts';
-import { inputCount } from '../../shared/schema/infer-request.ts';
+import { isClassification, type ModelInputSpec } from '../../shared/schema/card.ts';
+import { inputCount } from '../../shared/schema/model-input.ts';
 import { TOP_COUNT } from '../../shared/schema/prediction.ts';
 import type { UpstreamLine } from '../../shared/schema/upstream.ts';
 import type { Turns } from '../lib/turns.ts';
 import { rankLabels } from './rank.ts';
+import type { ServerInput } from './input.ts';
 import type { LoadedModel } from './registry.ts';
 import type { Features } from './session.ts';
 
 export type PredictJob = {
   readonly model: LoadedModel;
-  readonly input: ModelInput;
+  readonly input: ServerInput;
   /** Lines sent together, so that a long answer is not one write a line. */
   readonly groupSize: number;
   /** On the clock of `nowMs`. */
@@ -57,24 +58,37 @@ export async function* predict(job: PredictJob): AsyncGenerator<readonly Upstrea
 
 /** Runs one blank input, so that the first request does not pay for the runtime's first allocations. */
 export async function warmUp(model: LoadedModel): Promise<void> {
-  const { input } = model.card;
-  const blank: ModelInput =
-    input.kind === 'text'
-      ? { kind: 'text', texts: [''] }
-      : { ...input, images: [new Float32Array(input.height * input.width * input.channels)] };
-  await predictOne(model, blank, 0);
+  await predictOne(model, blankInput(model.card.input), 0);
 }
 
-async function predictOne(model: LoadedModel, input: ModelInput, position: number): Promise<UpstreamLine> {
+function blankInput(spec: ModelInputSpec): ServerInput {
+  switch (spec.kind) {
+    case 'text':
+      return { kind: 'text', texts: [''] };
+    case 'image':
+      return { ...spec, images: [new Float32Array(spec.height * spec.width * spec.channels)] };
+    case 'numbers':
+      return { kind: 'numbers', size: spec.size, rows: [new Float32Array(spec.size)] };
+    case 'tensors':
+    case 'chat':
+      throw new GatewayError('not_configured', `This server serves no ${spec.kind} models.`);
+  }
+}
+
+async function predictOne(model: LoadedModel, input: ServerInput, position: number): Promise<UpstreamLine> {
   const { features, truncated } = prepare(model, input, position);
-  const { labels } = model.card;
+  const { labels, task } = model.card;
   const logits = await model.session.run(features);
+  if (!isClassification(task)) {
+    if (!logits.every((value) => Number.isFinite(value))) throw new RangeError('The model answered with no number.');
+    return { kind: 'embedding', embedding: [...logits], truncated };
+  }
   if (logits.length !== labels.length) {
     throw new GatewayError('not_configured', 'The model does not fit its card.', {
       detail: `${logits.length} logits for ${labels.length} labels`,
     });
   }
-  const top = rankLabels(logits, labels, model.spec.calibration.temperature, TOP_COUNT);
+  const top = rankLabels(logits, labels, model.spec.calibration?.temperature ?? 1, TOP_COUNT);
   const [best] = top;
   if (best === undefined || !Number.isFinite(best.confidence))
     throw new RangeError('The model answered with no number.');
@@ -83,12 +97,14 @@ async function predictOne(model: LoadedModel, input: ModelInput, position: numbe
 
 type Prepared = { readonly features: Features; readonly truncated: boolean };
 
-function prepare(model: LoadedModel, input: ModelInput, position: number): Prepared {
+function prepare(model: LoadedModel, input: ServerInput, position: number): Prepared {
   if (input.kind === 'image') {
     const { height, width, images } = input;
     const pixels = images[position] ?? new Float32Array();
     return { features: { kind: 'image', height, width, pixels }, truncated: false };
   }
+  if (input.kind === 'numbers')
+    return { features: { kind: 'numbers', row: input.rows[position] ?? new Float32Array() }, truncated: false };
   const { ids = [], truncated = false } = model.tokenizer?.encode(input.texts[position] ?? '') ?? {};
   return { features: { kind: 'text', ids }, truncated };
 }

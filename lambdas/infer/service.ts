@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { ErrorCode } from '../../shared/errors.ts';
 import { asGatewayError, GatewayError, statusOf } from '../../shared/errors.ts';
 import { COMPUTE_HEADER, REQUEST_ID_HEADER } from '../../shared/names.ts';
+import { inputCount } from '../../shared/schema/model-input.ts';
 import type { UpstreamLine } from '../../shared/schema/upstream.ts';
 import { UPSTREAM_CONTENT_TYPE } from '../../shared/names.ts';
 import type { Logger } from '../lib/logger.ts';
@@ -96,7 +97,7 @@ export function createService({ registry, logger, groupSize, maxInFlight, nowMs 
     facts.model = served.card.name;
     facts.variant = served.variant;
     const input = readInput(request.input, served.card.input);
-    facts.items = input.kind === 'text' ? input.texts.length : input.images.length;
+    facts.items = inputCount(input);
     const deadlineAtMs = receivedAtMs + Math.min(deadlineMs(request, incoming.headers), platformLimitMs);
     const model = await registry.load(served);
     const onCompute = (ms: number) => void (facts.computeMs += ms);
@@ -113,7 +114,7 @@ export function createService({ registry, logger, groupSize, maxInFlight, nowMs 
     try {
       for (let lines: readonly UpstreamLine[] | undefined = first; lines !== undefined;) {
         for (const line of lines) {
-          if (line.kind === 'prediction') facts.answered += 1;
+          if (line.kind === 'prediction' || line.kind === 'embedding') facts.answered += 1;
           if (line.kind === 'done') isWhole = true;
           if (line.kind === 'error') failure = new GatewayError(knownCode(line.code), line.message);
         }

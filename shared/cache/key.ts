@@ -2,7 +2,10 @@
  * The canonical form of a request: two requests with the same key may share an answer, two with different keys never do.
  * Partitioned by tenant first, so that no tenant is ever served another's answer. Holds the input itself: never log a key.
  */
-import type { InferRequest, ModelInput } from '../schema/infer-request.ts';
+import { sha256, toHex } from '../hash/sha256.ts';
+import type { InferRequest } from '../schema/infer-request.ts';
+import type { ModelInput } from '../schema/model-input.ts';
+import type { NamedTensor } from '../schema/tensor.ts';
 
 export type CacheScope = {
   readonly tenant: string;
@@ -32,12 +35,26 @@ export function cacheKey(request: InferRequest, scope: CacheScope): string {
 
 /** Text counts as written: case and spacing can matter to a larger model. Pixels count exactly. */
 function canonicalInput(input: ModelInput): unknown {
-  if (input.kind === 'text') return input.texts;
-  return input.images.map((pixels) => pixelsAsText(pixels));
+  switch (input.kind) {
+    case 'text':
+      return input.texts;
+    case 'image':
+      return input.images.map((pixels) => floatsAsText(pixels));
+    case 'numbers':
+      return input.rows.map((row) => floatsAsText(row));
+    case 'tensors':
+      return input.tensors.map((tensor) => canonicalTensor(tensor));
+    case 'chat':
+      return [input.messages, input.maxTokens, input.temperature, input.topP, input.stop, input.seed];
+  }
 }
 
-function pixelsAsText(pixels: Float32Array): string {
-  const bits = new Uint32Array(pixels.buffer, pixels.byteOffset, pixels.length);
+function canonicalTensor({ name, datatype, shape, bytes }: NamedTensor): unknown {
+  return [name, datatype, shape, toHex(sha256(bytes))];
+}
+
+function floatsAsText(values: Float32Array): string {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   let text = '';
   for (const value of bits) text += `${value.toString(36)},`;
   return text;

@@ -4,12 +4,22 @@
  */
 import { recordProblem } from '../guard/calibration-record.ts';
 import { shortcutsOf } from '../guard/shortcuts.ts';
+import { isClassification } from '../schema/card.ts';
 import type { Config, ModelSpec, RouteSpec } from '../schema/config.ts';
 
 export type ConfigProblem = {
   /** Path of the field, such as `routes[0].policy.steps[1].variant`. */
   readonly path: string;
   readonly message: string;
+};
+
+const INPUTS_OF_TASK: Readonly<Record<ModelSpec['task'], readonly ModelSpec['input']['kind'][]>> = {
+  text_classification: ['text'],
+  image_classification: ['image'],
+  tabular_classification: ['numbers'],
+  sentence_embedding: ['text'],
+  tensors: ['tensors'],
+  text_generation: ['chat'],
 };
 
 export function checkConfig(config: Config): readonly ConfigProblem[] {
@@ -45,6 +55,16 @@ function checkModel(model: ModelSpec, index: number): ConfigProblem[] {
     problems.push({
       path: `models[${index}].reference_variant`,
       message: `names no variant of ${model.name}: ${model.reference_variant}`,
+    });
+  }
+  if (isClassification(model.task) ? model.labels.length < 2 : model.labels.length > 0) {
+    const needed = isClassification(model.task) ? 'needs at least two' : 'must be empty';
+    problems.push({ path: `models[${index}].labels`, message: `${needed} for the task ${model.task}` });
+  }
+  if (!INPUTS_OF_TASK[model.task].includes(model.input.kind)) {
+    problems.push({
+      path: `models[${index}].input.kind`,
+      message: `must be ${INPUTS_OF_TASK[model.task].join(' or ')} for the task ${model.task}`,
     });
   }
   if (model.out_of_scope_label !== null && !model.labels.includes(model.out_of_scope_label)) {
@@ -96,6 +116,7 @@ function checkGuarantee(route: RouteSpec, index: number, model: ModelSpec): Conf
   const { guarantee, policy } = route;
   if (guarantee === undefined) return [];
   const path = `routes[${index}].guarantee`;
+  if (!isClassification(model.task)) return [{ path, message: `agreement has no meaning for the task ${model.task}` }];
   if (policy.kind !== 'cascade') return [{ path, message: 'needs the policy cascade: others take no shortcuts' }];
   const problems: ConfigProblem[] = [];
   if (policy.steps.at(-1)?.variant !== model.reference_variant) {

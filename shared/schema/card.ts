@@ -3,12 +3,14 @@
  * Read loosely (cards carry prose for people); owns only the fields the product uses.
  */
 import * as z from 'zod';
+import { DATATYPES } from './tensor.ts';
 
 const metricsSchema = z.looseObject({
   accuracy: z.number().min(0).max(1),
   accuracy_in_scope: z.number().min(0).max(1).optional(),
   oos_recall: z.number().min(0).max(1).optional(),
-  ece: z.number().min(0).max(1),
+  /** Absent where the model states no confidence. */
+  ece: z.number().min(0).max(1).optional(),
   n: z.number().int().positive(),
   split: z.string(),
 });
@@ -19,7 +21,8 @@ const variantSchema = z.looseObject({
   format: z.string(),
   size_bytes: z.number().int().positive(),
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
-  calibration: z.looseObject({ kind: z.literal('temperature'), temperature: z.number().positive() }),
+  /** Absent where there is no confidence to calibrate. */
+  calibration: z.looseObject({ kind: z.literal('temperature'), temperature: z.number().positive() }).optional(),
   metrics: metricsSchema,
   latency_ms: z.looseObject({ p50: z.number().positive().nullable(), p95: z.number().positive().nullable() }),
   tokenizer: z
@@ -32,6 +35,18 @@ const variantSchema = z.looseObject({
     .optional(),
 });
 
+/** -1: any length. */
+const tensorSpecSchema = z.strictObject({
+  name: z.string().min(1).max(128),
+  datatype: z.enum(DATATYPES),
+  shape: z.array(z.number().int().min(-1)).max(8),
+});
+
+/** Tasks whose answer is a label with a confidence. */
+const CLASSIFICATION_TASKS = ['text_classification', 'image_classification', 'tabular_classification'] as const;
+
+export const taskSchema = z.enum([...CLASSIFICATION_TASKS, 'sentence_embedding', 'tensors', 'text_generation']);
+
 export const modelInputSpecSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('text'), max_chars: z.number().int().positive() }),
   z.strictObject({
@@ -40,20 +55,40 @@ export const modelInputSpecSchema = z.discriminatedUnion('kind', [
     width: z.number().int().positive(),
     channels: z.literal(1),
   }),
+  /** A row of finite features. */
+  z.strictObject({ kind: z.literal('numbers'), size: z.number().int().positive() }),
+  z.strictObject({
+    kind: z.literal('tensors'),
+    inputs: z.array(tensorSpecSchema).min(1),
+    outputs: z.array(tensorSpecSchema).min(1),
+  }),
+  z.strictObject({
+    kind: z.literal('chat'),
+    /** Of all messages together. */
+    max_chars: z.number().int().positive(),
+    max_output_tokens: z.number().int().positive(),
+  }),
 ]);
 
 export const cardSchema = z.looseObject({
   name: z.string(),
   version: z.string(),
-  task: z.enum(['text_classification', 'image_classification']),
+  task: taskSchema,
   description: z.string(),
-  labels: z.array(z.string()).min(2),
+  /** Empty where the task is no classification. */
+  labels: z.array(z.string()),
   out_of_scope_label: z.string().nullable(),
   input: modelInputSpecSchema,
   reference_variant: z.string(),
   variants: z.record(z.string(), variantSchema),
 });
 
+export type Task = z.infer<typeof taskSchema>;
+export type TensorSpec = z.infer<typeof tensorSpecSchema>;
 export type ModelInputSpec = z.infer<typeof modelInputSpecSchema>;
 export type Card = z.infer<typeof cardSchema>;
 export type CardVariant = z.infer<typeof variantSchema>;
+
+export function isClassification(task: Task): boolean {
+  return CLASSIFICATION_TASKS.some((known) => known === task);
+}

@@ -4,7 +4,7 @@
  */
 import * as z from 'zod';
 import { guaranteeSchema } from '../guard/guarantee-schema.ts';
-import { modelInputSpecSchema } from './card.ts';
+import { modelInputSpecSchema, taskSchema } from './card.ts';
 import { PRIORITIES } from './infer-request.ts';
 
 const name = z
@@ -28,9 +28,10 @@ const variantSchema = z.strictObject({
 const modelSchema = z.strictObject({
   name,
   version: z.string().min(1).max(64),
-  task: z.enum(['text_classification', 'image_classification']),
+  task: taskSchema,
   description: z.string(),
-  labels: z.array(z.string()).min(2),
+  /** Empty where the task is no classification. */
+  labels: z.array(z.string()),
   out_of_scope_label: z.string().nullable(),
   input: modelInputSpecSchema,
   /** The variant whose answer counts as the large model's. */

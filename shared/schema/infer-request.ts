@@ -3,6 +3,7 @@
  * Owns field types and bounds; the shape of `input_data` is checked against the model's input specification elsewhere.
  */
 import * as z from 'zod/mini';
+import type { ModelInput } from './model-input.ts';
 
 export const COMPLEXITIES = ['low', 'medium', 'high', 'auto'] as const;
 export const PRIORITIES = ['low', 'normal', 'high', 'critical'] as const;
@@ -70,18 +71,6 @@ export type Requirements = {
   readonly variant: string | undefined;
 };
 
-/** One or more inputs of one kind, already checked against the model's input specification. */
-export type ModelInput =
-  | { readonly kind: 'text'; readonly texts: readonly string[] }
-  | {
-      readonly kind: 'image';
-      readonly height: number;
-      readonly width: number;
-      readonly channels: number;
-      /** Row-major, channel last, values 0..1; length height * width * channels each. */
-      readonly images: readonly Float32Array[];
-    };
-
 export type InferRequest = {
   readonly modelName: string;
   readonly input: ModelInput;
@@ -89,20 +78,3 @@ export type InferRequest = {
   readonly cacheMode: CacheMode;
   readonly explain: boolean;
 };
-
-export function inputCount(input: ModelInput): number {
-  return input.kind === 'text' ? input.texts.length : input.images.length;
-}
-
-/** The inputs at the given positions, in that order. */
-export function selectInputs(input: ModelInput, positions: readonly number[]): ModelInput {
-  if (input.kind === 'text') return { kind: 'text', texts: pick(input.texts, positions) };
-  return { ...input, images: pick(input.images, positions) };
-}
-
-function pick<T>(values: readonly T[], positions: readonly number[]): T[] {
-  return positions.flatMap((position) => {
-    const value = values[position];
-    return value === undefined ? [] : [value];
-  });
-}

@@ -1,6 +1,6 @@
 /**
  * The protocol between the gateway's adapters and the model server (Lambda Function URL and SageMaker alike).
- * Request: one JSON document. Answer: JSON Lines, one `prediction` line per input in order, then exactly one `done` line
+ * Request: one JSON document. Answer: JSON Lines, one `prediction` or `embedding` line per input in order, then exactly one `done` line
  * (or an `error` line that ends the answer). A body without its last line was cut.
  */
 import * as z from 'zod';
@@ -16,11 +16,19 @@ const imageInputSchema = z.strictObject({
   count: z.number().int().positive(),
 });
 
+const numbersInputSchema = z.strictObject({
+  kind: z.literal('numbers'),
+  size: z.number().int().positive(),
+  /** float32 little endian, `count * size` values, base64. */
+  values_base64: z.string(),
+  count: z.number().int().positive(),
+});
+
 export const upstreamRequestSchema = z.strictObject({
   request_id: z.string(),
   model: z.string(),
   variant: z.string(),
-  input: z.discriminatedUnion('kind', [textInputSchema, imageInputSchema]),
+  input: z.discriminatedUnion('kind', [textInputSchema, imageInputSchema, numbersInputSchema]),
   /** Milliseconds the server may still spend. */
   deadline_ms: z.number().positive(),
 });
@@ -36,6 +44,7 @@ export const upstreamLineSchema = z.discriminatedUnion('kind', [
     top: z.array(rankedLabelSchema),
     truncated: z.boolean(),
   }),
+  z.object({ kind: z.literal('embedding'), embedding: z.array(z.number()).min(1), truncated: z.boolean() }),
   z.object({ kind: z.literal('done'), count: z.number().int().nonnegative(), compute_ms: z.number().nonnegative() }),
   z.object({ kind: z.literal('error'), code: z.string(), message: z.string() }),
 ]);

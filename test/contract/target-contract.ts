@@ -3,7 +3,7 @@
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Target } from '../../worker/ports.ts';
-import { imageCall, predictImage, predictText, textCall } from '../fakes/sample-call.ts';
+import { labelOf, imageCall, predictImage, predictText, textCall } from '../fakes/sample-call.ts';
 
 /** `answers` as sample-call.ts says, `hangs` without end, or `breaks` in whatever way this place can break. */
 export type Behaviour = 'answers' | 'hangs' | 'breaks';
@@ -33,7 +33,8 @@ export function describeTargetContract(name: string, open: () => TargetHarness |
       const result = await (await target('answers')).infer(textCall(['yes']), new AbortController().signal);
       const { label, confidence, truncated } = predictText('yes');
       expect(result).toMatchObject({ kind: 'answered', predictions: [{ label, confidence, truncated }] });
-      expect(result.kind === 'answered' && result.predictions[0]?.top[0]).toEqual({ label, confidence });
+      const [answer] = result.kind === 'answered' ? result.predictions : [];
+      expect(answer?.kind === 'class' && answer.top[0]).toEqual({ label, confidence });
     });
 
     it('answers a batch of texts completely and in order', async () => {
@@ -42,7 +43,7 @@ export function describeTargetContract(name: string, open: () => TargetHarness |
         (_unused, index) => ['yes', 'no', `other ${index} \u{1F600}\u00e9"\n`][index % 3] ?? '',
       );
       const result = await (await target('answers')).infer(textCall(texts), new AbortController().signal);
-      expect(result.kind === 'answered' && result.predictions.map(({ label }) => label)).toEqual(
+      expect(result.kind === 'answered' && result.predictions.map(labelOf)).toEqual(
         texts.map((text) => predictText(text).label),
       );
     });
@@ -50,7 +51,7 @@ export function describeTargetContract(name: string, open: () => TargetHarness |
     it('answers a batch of images in order', async () => {
       const brightness = [0.25, 0.75, 1, 0];
       const result = await (await target('answers')).infer(imageCall(brightness), new AbortController().signal);
-      expect(result.kind === 'answered' && result.predictions.map(({ label }) => label)).toEqual(
+      expect(result.kind === 'answered' && result.predictions.map(labelOf)).toEqual(
         brightness.map((value) => predictImage([value]).label),
       );
     });
@@ -109,7 +110,7 @@ export function describeTargetContract(name: string, open: () => TargetHarness |
         texts.map((text) => place.infer(textCall([text]), new AbortController().signal)),
       );
       expect(
-        results.map((result) => (result.kind === 'answered' ? result.predictions[0]?.label : result.reason)),
+        results.map((result) => (result.kind === 'answered' ? labelOf(result.predictions[0]) : result.reason)),
       ).toEqual(texts);
     });
 

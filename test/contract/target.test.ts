@@ -5,7 +5,7 @@ import { createStaticCredentials } from '../../worker/aws/credentials.ts';
 import { createLambdaTarget } from '../../worker/targets/lambda.ts';
 import { createSageMakerTarget } from '../../worker/targets/sagemaker.ts';
 import { answerHonestly, breakDown, createFakeTarget, neverAnswer } from '../fakes/fake-target.ts';
-import { predictImage, predictText, sampleTarget } from '../fakes/sample-call.ts';
+import { labelOf, predictImage, predictText, sampleTarget } from '../fakes/sample-call.ts';
 import { sendWhole, startUpstreamServer, streamHonestly } from '../fakes/upstream-server.ts';
 import type { Answering } from '../fakes/upstream-server.ts';
 import { KEY, REGION, TEMPORARY_KEY } from '../fixtures/local/keys.ts';
@@ -36,7 +36,9 @@ describeTargetContract('edge', () => ({
 const honestModel: EdgeModel = {
   classify(input) {
     const labels = input.kind === 'text' ? ['yes', 'no', 'oos'] : ['dark', 'light'];
-    const { label, confidence } = input.kind === 'text' ? predictText(input.text) : predictImage(input.pixels);
+    const answer = input.kind === 'text' ? predictText(input.text) : predictImage(input.pixels);
+    const { confidence } = answer;
+    const label = labelOf(answer) ?? '';
     // The label asked for stands alone, so that the ranking has nothing else above zero to say.
     const probabilities = Float32Array.from(labels, (name) => (name === label ? confidence : 0));
     return { labelIndex: labels.indexOf(label), label, confidence, probabilities, truncated: false };

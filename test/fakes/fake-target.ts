@@ -1,4 +1,6 @@
 /** A place that does what a test says, bounded by its time and its caller as every real one is. */
+import type { ModelInput } from '../../shared/schema/model-input.ts';
+import type { Prediction } from '../../shared/schema/prediction.ts';
 import type { TargetSpec } from '../../shared/schema/config.ts';
 import type { Target, TargetCall, TargetResult } from '../../worker/ports.ts';
 import { runAttempt } from '../../worker/targets/attempt.ts';
@@ -31,11 +33,7 @@ export function createFakeTarget(spec: TargetSpec, script: Script = answerHonest
 }
 
 export function answerHonestly(call: TargetCall): TargetResult {
-  const predictions =
-    call.input.kind === 'text'
-      ? call.input.texts.map(predictText)
-      : call.input.images.map((pixels) => predictImage(pixels));
-  return { kind: 'answered', predictions, computeMs: 1 };
+  return { kind: 'answered', predictions: predictionsOf(call.input), computeMs: 1 };
 }
 
 export function neverAnswer(): Promise<TargetResult> {
@@ -44,4 +42,22 @@ export function neverAnswer(): Promise<TargetResult> {
 
 export function breakDown(): never {
   throw new Error('scripted break with a secret in it');
+}
+
+function predictionsOf(input: ModelInput): Prediction[] {
+  switch (input.kind) {
+    case 'text':
+      return input.texts.map(predictText);
+    case 'image':
+      return input.images.map(predictImage);
+    case 'numbers':
+      return input.rows.map(predictImage);
+    case 'tensors':
+      return [{ kind: 'tensors', outputs: input.tensors, confidence: 1, truncated: false }];
+    case 'chat': {
+      const text = input.messages.at(-1)?.content ?? '';
+      const tokens = { prompt: 1, completion: 1 };
+      return [{ kind: 'text', text, finishReason: 'stop', tokens, confidence: 1, truncated: false }];
+    }
+  }
 }

@@ -1,6 +1,6 @@
 /** Target specifications, models and calls of the small test configuration, and the answer every test place gives to them. */
 import type { Config, ModelSpec, TargetSpec } from '../../shared/schema/config.ts';
-import type { Prediction } from '../../shared/schema/prediction.ts';
+import type { ClassPrediction, Prediction } from '../../shared/schema/prediction.ts';
 import type { TargetCall } from '../../worker/ports.ts';
 import { testConfig } from '../worker/test-config.ts';
 
@@ -41,15 +41,20 @@ export function imageCall(brightness: readonly number[], change: Partial<TargetC
 }
 
 /** `yes` and `no` are themselves, any other text is out of scope. */
-export function predictText(text: string): Prediction {
+export function predictText(text: string): ClassPrediction {
   const label = text === 'yes' || text === 'no' ? text : 'oos';
   return predict(label, text.length > 100);
 }
 
-export function predictImage(pixels: ArrayLike<number>): Prediction {
+export function predictImage(pixels: ArrayLike<number>): ClassPrediction {
   return predict((pixels[0] ?? 0) > 0.5 ? 'light' : 'dark', false);
 }
 
-function predict(label: string, truncated: boolean): Prediction {
-  return { label, confidence: 0.75, top: [{ label, confidence: 0.75 }], truncated };
+function predict(label: string, truncated: boolean): ClassPrediction {
+  return { kind: 'class', label, confidence: 0.75, top: [{ label, confidence: 0.75 }], truncated };
+}
+
+/** The label of a classifier's answer; any other answer has none. */
+export function labelOf(prediction: Prediction | undefined): string | undefined {
+  return prediction?.kind === 'class' ? prediction.label : undefined;
 }

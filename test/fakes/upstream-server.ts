@@ -56,15 +56,15 @@ export async function startUpstreamServer(service: 'lambda' | 'sagemaker'): Prom
 }
 
 export function honestLines(request: UpstreamRequest): string[] {
-  const predictions =
-    request.input.kind === 'text' ? request.input.texts.map(predictText) : imagesOf(request.input).map(predictImage);
-  const lines = predictions.map((prediction) => JSON.stringify({ kind: 'prediction', ...prediction }));
+  const { input } = request;
+  const predictions = input.kind === 'text' ? input.texts.map(predictText) : rowsOf(input).map(predictImage);
+  const lines = predictions.map((prediction) => JSON.stringify({ ...prediction, kind: 'prediction' }));
   return [...lines, JSON.stringify({ kind: 'done', count: predictions.length, compute_ms: 3.5 })];
 }
 
-function imagesOf(input: Extract<UpstreamRequest['input'], { kind: 'image' }>): Float32Array[] {
-  const bytes = Buffer.from(input.pixels_base64, 'base64');
-  const size = input.height * input.width * input.channels;
+function rowsOf(input: Exclude<UpstreamRequest['input'], { kind: 'text' }>): Float32Array[] {
+  const bytes = Buffer.from(input.kind === 'image' ? input.pixels_base64 : input.values_base64, 'base64');
+  const size = input.kind === 'image' ? input.height * input.width * input.channels : input.size;
   return Array.from({ length: input.count }, (_unused, image) =>
     Float32Array.from({ length: size }, (_pixel, pixel) => bytes.readFloatLE(4 * (image * size + pixel))),
   );

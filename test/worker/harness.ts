@@ -1,6 +1,7 @@
 /**
  * The app over fakes: a small configuration, scripted targets, a clock that tests move, records and log lines kept.
  */
+import { inputCount } from '../../shared/schema/model-input.ts';
 import { createApp } from '../../worker/app.ts';
 import { IsolateState } from '../../worker/isolate-state.ts';
 import { createLogger } from '../../worker/logger.ts';
@@ -64,8 +65,8 @@ type Answer = {
 
 export function answering(confidence: number, label = 'yes'): Script {
   return (call) => {
-    const count = call.input.kind === 'text' ? call.input.texts.length : call.input.images.length;
-    const prediction = { label, confidence, top: [{ label, confidence }], truncated: false };
+    const count = inputCount(call.input);
+    const prediction = { kind: 'class' as const, label, confidence, top: [{ label, confidence }], truncated: false };
     return { kind: 'answered', predictions: Array.from({ length: count }, () => prediction), computeMs: 2 };
   };
 }

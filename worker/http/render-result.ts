@@ -4,7 +4,10 @@
 import { usdFromNanos } from '../../shared/measure/pricing.ts';
 import type { PlannedAttempt, Refusal } from '../../shared/decide/plan-types.ts';
 import type { AnsweredItem, Decision, InferResult } from '../../shared/schema/infer-result.ts';
+import type { Prediction } from '../../shared/schema/prediction.ts';
 import type { AttemptRecord } from '../../shared/schema/record.ts';
+import type { NamedTensor } from '../../shared/schema/tensor.ts';
+import { decodeElements } from '../../shared/schema/tensor-elements.ts';
 
 export function renderResult(result: InferResult): Record<string, unknown> {
   return {
@@ -45,15 +48,33 @@ export function renderDecision(decision: Decision): Record<string, unknown> {
 }
 
 function renderItem({ prediction, variant, target, accepted }: AnsweredItem): Record<string, unknown> {
-  return {
-    label: prediction.label,
-    confidence: roundRatio(prediction.confidence),
-    top: prediction.top.map(({ label, confidence }) => ({ label, confidence: roundRatio(confidence) })),
-    truncated: prediction.truncated,
-    variant,
-    target: target.id,
-    accepted,
-  };
+  return { ...renderPrediction(prediction), truncated: prediction.truncated, variant, target: target.id, accepted };
+}
+
+function renderPrediction(prediction: Prediction): Record<string, unknown> {
+  switch (prediction.kind) {
+    case 'class':
+      return {
+        label: prediction.label,
+        confidence: roundRatio(prediction.confidence),
+        top: prediction.top.map(({ label, confidence }) => ({ label, confidence: roundRatio(confidence) })),
+      };
+    case 'embedding':
+      return { embedding: prediction.embedding };
+    case 'tensors':
+      return { outputs: prediction.outputs.map(renderTensor) };
+    case 'text':
+      return {
+        text: prediction.text,
+        finish_reason: prediction.finishReason,
+        tokens: { prompt: prediction.tokens.prompt, completion: prediction.tokens.completion },
+      };
+  }
+}
+
+function renderTensor(tensor: NamedTensor): Record<string, unknown> {
+  const { name, datatype, shape } = tensor;
+  return { name, datatype, shape, data: decodeElements(tensor, (bytes) => new TextDecoder().decode(bytes)) };
 }
 
 function renderAttempt(attempt: AttemptRecord): Record<string, unknown> {

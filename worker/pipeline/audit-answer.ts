@@ -4,8 +4,10 @@
  */
 import { decide } from '../../shared/decide/plan.ts';
 import type { RouteSpec } from '../../shared/schema/config.ts';
-import { selectInputs, type InferRequest } from '../../shared/schema/infer-request.ts';
+import type { InferRequest } from '../../shared/schema/infer-request.ts';
+import { selectInputs } from '../../shared/schema/model-input.ts';
 import type { AnsweredItem } from '../../shared/schema/infer-result.ts';
+import { agrees } from '../../shared/schema/prediction.ts';
 import type { AuditedAnswer } from '../ports.ts';
 import { admit } from './admit.ts';
 import { execute, type Execution } from './execute.ts';
@@ -53,8 +55,10 @@ async function audit(drawn: readonly Drawn[], trip: Trip, services: Services, in
     const audited = drawn.flatMap(({ item, calibrationId }, index): AuditedAnswer[] => {
       const answer = execution.items[index];
       if (answer === undefined) return [];
-      const { label, confidence } = item.prediction;
-      return [{ shortcut: item.variant, calibrationId, confidence, agreed: answer.prediction.label === label }];
+      const { confidence } = item.prediction;
+      return [
+        { shortcut: item.variant, calibrationId, confidence, agreed: agrees(answer.prediction, item.prediction) },
+      ];
     });
     services.guard.count(served.route, served.model, audited);
     recordAudits(served.route, drawn.length, audited, execution.costNanos, services);

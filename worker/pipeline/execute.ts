@@ -6,7 +6,8 @@ import type { FinishedAttempt, FinishReason, Next, Plan, PlannedAttempt } from '
 import { next } from '../../shared/decide/next.ts';
 import { attemptCostNanos } from '../../shared/measure/pricing.ts';
 import type { BreakerPolicy } from '../../shared/schema/config.ts';
-import { inputCount, selectInputs, type InferRequest } from '../../shared/schema/infer-request.ts';
+import type { InferRequest } from '../../shared/schema/infer-request.ts';
+import { inputCount, selectInputs } from '../../shared/schema/model-input.ts';
 import type { AnsweredItem } from '../../shared/schema/infer-result.ts';
 import type { Prediction } from '../../shared/schema/prediction.ts';
 import type { AttemptRecord } from '../../shared/schema/record.ts';

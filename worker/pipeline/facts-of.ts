@@ -3,7 +3,7 @@
  */
 import type { Facts } from '../../shared/decide/facts.ts';
 import { acceptConfidenceOf } from '../../shared/guard/shortcuts.ts';
-import { inputCount, type ModelInput } from '../../shared/schema/infer-request.ts';
+import { inputCount, type ModelInput } from '../../shared/schema/model-input.ts';
 import type { KeepAlive } from '../ports.ts';
 import type { Services } from './services.ts';
 import type { Trip } from './trip.ts';
@@ -31,12 +31,28 @@ export function factsOf(trip: Trip, services: Services, keepAlive: KeepAlive): F
   };
 }
 
-/** As it would be sent upstream: UTF-8 JSON for text (escapes included, at worst), base64 float32 for pixels. */
+const ENVELOPE_BYTES = 256;
+
+/** As it would be sent upstream: UTF-8 JSON for text (escapes included, at worst), base64 float32 for pixels and numbers. */
 function inputBytes(input: ModelInput): number {
-  const ENVELOPE_BYTES = 256;
-  if (input.kind === 'text') {
-    return input.texts.reduce((total, text) => total + 3 * text.length + 3, ENVELOPE_BYTES);
+  switch (input.kind) {
+    case 'text':
+      return input.texts.reduce((total, text) => total + textBytes(text), ENVELOPE_BYTES);
+    case 'image':
+      return ENVELOPE_BYTES + base64FloatBytes(input.images.length * input.height * input.width * input.channels);
+    case 'numbers':
+      return ENVELOPE_BYTES + base64FloatBytes(input.rows.length * input.size);
+    case 'tensors':
+      return input.tensors.reduce((total, tensor) => total + tensor.bytes.byteLength, ENVELOPE_BYTES);
+    case 'chat':
+      return input.messages.reduce((total, { content }) => total + textBytes(content), ENVELOPE_BYTES);
   }
-  const bytes = input.images.length * input.height * input.width * input.channels * Float32Array.BYTES_PER_ELEMENT;
-  return ENVELOPE_BYTES + Math.ceil(bytes / 3) * 4;
+}
+
+function textBytes(text: string): number {
+  return 3 * text.length + 3;
+}
+
+function base64FloatBytes(count: number): number {
+  return Math.ceil((count * Float32Array.BYTES_PER_ELEMENT) / 3) * 4;
 }

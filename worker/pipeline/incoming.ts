@@ -2,9 +2,14 @@
  * What every protocol hands to the pipeline, and what it gets back. Owns types only.
  */
 import type { GatewayError } from '../../shared/errors.ts';
+import type { ModelInputSpec } from '../../shared/schema/card.ts';
 import type { WireInferRequest } from '../../shared/schema/infer-request.ts';
 import type { Decision, InferResult } from '../../shared/schema/infer-result.ts';
 import type { Limits } from '../../shared/schema/config.ts';
+import type { ModelInput } from '../../shared/schema/model-input.ts';
+
+/** `input_data` in a protocol's own form -> inputs checked against the model's specification. */
+export type ParseInput = (value: unknown, spec: ModelInputSpec, maxBatch: number) => ModelInput | Promise<ModelInput>;
 
 export type Incoming = {
   readonly requestId: string;
@@ -16,6 +21,8 @@ export type Incoming = {
   readonly signal: AbortSignal;
   /** Reads the protocol's body into native terms. Called only for a caller who is known. */
   readonly read: (limits: Limits) => Promise<WireInferRequest>;
+  /** Where the protocol writes inputs otherwise than the native one. */
+  readonly parseInput?: ParseInput;
   /** Work that may go on after the answer. */
   readonly keepAlive: (work: Promise<unknown>) => void;
 };

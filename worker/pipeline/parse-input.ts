@@ -1,18 +1,29 @@
 /**
- * `input_data` against the model's input specification: text, numbers or base64 images, one or a batch.
+ * `input_data` against the model's input specification: text, numbers, base64 images, tensors or messages, one or a batch.
  * Returns inputs that any place can take as they are; refuses everything else with the path of what is wrong.
  */
 import { GatewayError } from '../../shared/errors.ts';
 import type { ModelInputSpec } from '../../shared/schema/card.ts';
-import type { ModelInput } from '../../shared/schema/infer-request.ts';
+import type { ModelInput } from '../../shared/schema/model-input.ts';
 
 type ImageSpec = Extract<ModelInputSpec, { kind: 'image' }>;
 
 const FIELD = 'input_data';
 
-/** A promise only where an image must be decoded: the decoder is loaded on first use. */
+/** A promise only for what is rarer than text and numbers: its parser is loaded on first use. */
 export function parseInput(value: unknown, spec: ModelInputSpec, maxBatch: number): ModelInput | Promise<ModelInput> {
-  return spec.kind === 'text' ? parseTexts(value, maxBatch) : parseImages(value, spec, maxBatch);
+  switch (spec.kind) {
+    case 'text':
+      return parseTexts(value, maxBatch);
+    case 'image':
+      return parseImages(value, spec, maxBatch);
+    case 'numbers':
+      return parseNumbers(value, spec.size, maxBatch);
+    case 'tensors':
+      return import('./parse-tensors.ts').then(({ parseTensors }) => parseTensors(value, spec, FIELD));
+    case 'chat':
+      return import('./parse-chat.ts').then(({ parseChat }) => parseChat(value, spec, FIELD));
+  }
 }
 
 function parseTexts(value: unknown, maxBatch: number): ModelInput {
@@ -86,6 +97,27 @@ function numbersAt(values: readonly unknown[], spec: ImageSpec, path: string): F
     pixels[index] = value;
   }
   return pixels;
+}
+
+function parseNumbers(value: unknown, size: number, maxBatch: number): ModelInput {
+  if (!Array.isArray(value)) throw wrong(FIELD, `must be ${size} numbers or a list of such rows for this model`);
+  if (!Array.isArray(value[0])) return { kind: 'numbers', size, rows: [rowAt(value, size, FIELD)] };
+  checkBatch(value.length, maxBatch);
+  return { kind: 'numbers', size, rows: value.map((row: unknown, index) => rowAt(row, size, `${FIELD}[${index}]`)) };
+}
+
+function rowAt(row: unknown, size: number, path: string): Float32Array {
+  if (!Array.isArray(row)) throw wrong(path, `must be ${size} numbers`);
+  if (row.length !== size) throw wrong(path, `has ${row.length} numbers, not ${size}`);
+  const values = new Float32Array(size);
+  for (let index = 0; index < size; index += 1) {
+    const value: unknown = row[index];
+    // What is finite as written may still be beyond float32.
+    if (typeof value !== 'number' || !Number.isFinite(Math.fround(value)))
+      throw wrong(`${path}[${index}]`, 'must be a finite number within float32');
+    values[index] = value;
+  }
+  return values;
 }
 
 function checkBatch(count: number, maxBatch: number): void {

@@ -7,11 +7,16 @@ import { nanosFromUsd } from '../../shared/measure/pricing.ts';
 import type { Config } from '../../shared/schema/config.ts';
 import type { InferRequest, WireInferRequest } from '../../shared/schema/infer-request.ts';
 import { servedModel, type Served } from './config-index.ts';
+import type { ParseInput } from './incoming.ts';
 import { parseInput } from './parse-input.ts';
 
 export type ParsedRequest = { readonly request: InferRequest; readonly served: Served };
 
-export async function parse(wire: WireInferRequest, config: Config): Promise<ParsedRequest> {
+export async function parse(
+  wire: WireInferRequest,
+  config: Config,
+  inputOf: ParseInput = parseInput,
+): Promise<ParsedRequest> {
   const served = servedModel(config, wire.model_name);
   if (served === undefined) {
     throw new GatewayError(
@@ -25,7 +30,7 @@ export async function parse(wire: WireInferRequest, config: Config): Promise<Par
   checkVariant(wire, served);
   const request: InferRequest = {
     modelName: wire.model_name,
-    input: await parseInput(wire.input_data, served.model.input, config.limits.max_batch),
+    input: await inputOf(wire.input_data, served.model.input, config.limits.max_batch),
     requirements: {
       latencyMs: wire.latency_requirement,
       complexity: wire.model_complexity,

@@ -4,7 +4,7 @@
  */
 import type { Plan } from '../../shared/decide/plan-types.ts';
 import { gatewayCostNanos } from '../../shared/measure/pricing.ts';
-import { inputCount } from '../../shared/schema/infer-request.ts';
+import { inputCount } from '../../shared/schema/model-input.ts';
 import type { TargetUsed } from '../../shared/schema/infer-result.ts';
 import type { ConfigInForce, Target } from '../ports.ts';
 import type { Execution } from './execute.ts';

@@ -6,7 +6,7 @@
 import type { Prediction } from '../../shared/schema/prediction.ts';
 import { TOP_COUNT } from '../../shared/schema/prediction.ts';
 import type { TargetSpec } from '../../shared/schema/config.ts';
-import { inputCount } from '../../shared/schema/infer-request.ts';
+import { inputCount } from '../../shared/schema/model-input.ts';
 import { EngineInputError } from '../engine/errors.ts';
 import type { ModelInput } from '../engine/model.ts';
 import { top } from '../engine/top.ts';
@@ -71,6 +71,7 @@ export function createEdgeTarget(options: EdgeTargetOptions): Target {
     signal: AbortSignal,
   ): Promise<TargetResult> {
     const inputs = toEdgeInputs(call);
+    if (inputs === undefined) return failed('rejected', `the engine takes no ${call.input.kind}`);
     const endAtMs = clock.now() + timeoutMs;
     const predictions: Prediction[] = [];
     for (const input of inputs) {
@@ -80,7 +81,13 @@ export function createEdgeTarget(options: EdgeTargetOptions): Target {
         return failed('timeout', `${predictions.length} of ${inputs.length} items were classified in time`);
       try {
         const { label, confidence, probabilities, truncated } = model.classify(input);
-        predictions.push({ label, confidence, top: top(probabilities, call.model.labels, TOP_COUNT), truncated });
+        predictions.push({
+          kind: 'class',
+          label,
+          confidence,
+          top: top(probabilities, call.model.labels, TOP_COUNT),
+          truncated,
+        });
       } catch (error) {
         return error instanceof EngineInputError
           ? failed('rejected', 'the model cannot take this input')
@@ -117,9 +124,17 @@ export function createEdgeTarget(options: EdgeTargetOptions): Target {
   };
 }
 
-function toEdgeInputs(call: TargetCall): readonly ModelInput[] {
-  if (call.input.kind === 'text') return call.input.texts.map((text) => ({ kind: 'text', text }));
-  return call.input.images.map((pixels) => ({ kind: 'image', pixels }));
+function toEdgeInputs({ input }: TargetCall): readonly ModelInput[] | undefined {
+  switch (input.kind) {
+    case 'text':
+      return input.texts.map((text) => ({ kind: 'text', text }));
+    case 'image':
+      return input.images.map((pixels) => ({ kind: 'image', pixels }));
+    case 'numbers':
+    case 'tensors':
+    case 'chat':
+      return undefined;
+  }
 }
 
 function nextTurn(): Promise<void> {

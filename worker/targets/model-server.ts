@@ -4,7 +4,7 @@
  */
 import { DEADLINE_HEADER, REQUEST_ID_HEADER } from '../../shared/names.ts';
 import type { ModelSpec, TargetSpec } from '../../shared/schema/config.ts';
-import { inputCount } from '../../shared/schema/infer-request.ts';
+import { inputCount } from '../../shared/schema/model-input.ts';
 import { UPSTREAM_CONTENT_TYPE } from '../../shared/names.ts';
 import type { Fetch } from '../aws/fetch.ts';
 import type { Clock, Target, TargetCall, TargetResult } from '../ports.ts';
@@ -62,7 +62,10 @@ export function createModelServerTarget(options: AwsTargetOptions, door: FrontDo
     source: CredentialsSource,
     signal: AbortSignal,
   ): Promise<TargetResult> {
-    const body = encodeUpstreamRequest(call, spec.max_payload_bytes);
+    const { input } = call;
+    if (input.kind === 'tensors' || input.kind === 'chat')
+      return failed('rejected', `the model server takes no ${input.kind}`);
+    const body = encodeUpstreamRequest({ ...call, input }, spec.max_payload_bytes);
     if (body === undefined)
       return failed('rejected', `the input exceeds this target's ${spec.max_payload_bytes} bytes`);
     const headers = await signedHeaders(call, sign, body, source, signal);
@@ -74,8 +77,7 @@ export function createModelServerTarget(options: AwsTargetOptions, door: FrontDo
     } catch (error) {
       return failConnection(error);
     }
-    if (response.ok)
-      return readUpstreamAnswer(response, { count: inputCount(call.input), labels: labelsOf(call.model) });
+    if (response.ok) return readUpstreamAnswer(response, { count: inputCount(input), labels: labelsOf(call.model) });
     const text = await readBoundedText(response.body, MAX_ERROR_BYTES);
     return door.failureOf({ status: response.status, headers: response.headers, body: text }, clock.now());
   }

@@ -10,13 +10,13 @@ import { parseUpstreamLine } from './upstream-line.ts';
 
 export type ExpectedAnswer = {
   readonly count: number;
-  /** The model's labels: any other label is another model's answer. */
+  /** The model's labels: any other label is another model's answer. Empty where embeddings are asked. */
   readonly labels: ReadonlySet<string>;
 };
 
-/** Far above an honest answer (a line is about 200 bytes) and far below what would hurt the isolate. */
+/** Far above an honest answer (a line is about 200 bytes, an embedding's 8,000) and far below what would hurt the isolate. */
 const BASE_LIMIT_BYTES = 16_384;
-const LIMIT_BYTES_PER_ITEM = 8_192;
+const LIMIT_BYTES_PER_ITEM = 16_384;
 const NEWLINE = 0x0a;
 
 type BodyReader = ReadableStreamDefaultReader<Uint8Array>;
@@ -143,8 +143,15 @@ class AnswerLines {
       return failed('garbage', `${predictions.length} predictions came where ${count} were asked`, { computeMs });
     }
     if (predictions.length === count) return failed('garbage', `more than ${count} predictions came`);
+    if (parsed.kind === 'embedding') {
+      if (labels.size > 0) return failed('garbage', 'an embedding came where a label was asked');
+      const { embedding, truncated } = parsed;
+      predictions.push({ kind: 'embedding', embedding, confidence: 1, truncated });
+      return undefined;
+    }
     if (!labels.has(parsed.label)) return failed('garbage', 'a prediction names a label the model does not have');
     predictions.push({
+      kind: 'class',
       label: parsed.label,
       confidence: parsed.confidence,
       top: parsed.top,

@@ -17,6 +17,8 @@ export function parseUpstreamLine(line: string): UpstreamLine | undefined {
   switch (value['kind']) {
     case 'prediction':
       return toPrediction(value);
+    case 'embedding':
+      return toEmbedding(value);
     case 'done': {
       const { count, compute_ms } = value;
       if (typeof count !== 'number' || !Number.isSafeInteger(count) || count < 0) return undefined;
@@ -50,6 +52,17 @@ function toPrediction(value: Readonly<Record<string, unknown>>): UpstreamLine | 
     ranked.push({ label: name, confidence: share });
   }
   return { kind: 'prediction', label, confidence, top: ranked, truncated };
+}
+
+function toEmbedding(value: Readonly<Record<string, unknown>>): UpstreamLine | undefined {
+  const { embedding, truncated } = value;
+  if (!Array.isArray(embedding) || embedding.length === 0 || typeof truncated !== 'boolean') return undefined;
+  const numbers: number[] = [];
+  for (const element of embedding as unknown[]) {
+    if (typeof element !== 'number' || !Number.isFinite(element)) return undefined;
+    numbers.push(element);
+  }
+  return { kind: 'embedding', embedding: numbers, truncated };
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -2,19 +2,25 @@
  * The request body that the model server reads. Owns the mapping from an internal call to bytes;
  * leaves out headers and signing.
  */
-import type { ModelInput } from '../../shared/schema/infer-request.ts';
+import type { ImageInput, NumbersInput, TextInput } from '../../shared/schema/model-input.ts';
 import type { UpstreamRequest } from '../../shared/schema/upstream.ts';
 import type { TargetCall } from '../ports.ts';
 import { encodeUtf8 } from '../aws/encode-utf8.ts';
 
+/** What the model server takes. */
+type ServerInput = TextInput | ImageInput | NumbersInput;
+
+type ServerCall = Omit<TargetCall, 'input'> & { readonly input: ServerInput };
+
 /** The encoded body, or undefined where it would exceed `maxBytes`. */
-export function encodeUpstreamRequest(call: TargetCall, maxBytes: number): Uint8Array<ArrayBuffer> | undefined {
-  if (leastBytes(call.input) > maxBytes) return undefined;
+export function encodeUpstreamRequest(call: ServerCall, maxBytes: number): Uint8Array<ArrayBuffer> | undefined {
+  const { input } = call;
+  if (leastBytes(input) > maxBytes) return undefined;
   const request: UpstreamRequest = {
     request_id: call.requestId,
     model: call.model.name,
     variant: call.variant,
-    input: toWireInput(call.input),
+    input: toWireInput(input),
     deadline_ms: call.timeoutMs,
   };
   const body = encodeUtf8(JSON.stringify(request));
@@ -22,30 +28,42 @@ export function encodeUpstreamRequest(call: TargetCall, maxBytes: number): Uint8
 }
 
 /** A lower bound that needs no encoding, so that an absurd input is refused before memory is spent on it. */
-function leastBytes(input: ModelInput): number {
-  if (input.kind === 'text') return input.texts.reduce((sum, text) => sum + text.length, 0);
-  return input.images.reduce((sum, image) => sum + image.byteLength, 0);
+function leastBytes(input: ServerInput): number {
+  switch (input.kind) {
+    case 'text':
+      return input.texts.reduce((sum, text) => sum + text.length, 0);
+    case 'image':
+      return input.images.reduce((sum, image) => sum + image.byteLength, 0);
+    case 'numbers':
+      return input.rows.reduce((sum, row) => sum + row.byteLength, 0);
+  }
 }
 
-function toWireInput(input: ModelInput): UpstreamRequest['input'] {
-  if (input.kind === 'text') return { kind: 'text', texts: [...input.texts] };
-  return {
-    kind: 'image',
-    height: input.height,
-    width: input.width,
-    channels: input.channels,
-    pixels_base64: encodePixels(input.images),
-    count: input.images.length,
-  };
+function toWireInput(input: ServerInput): UpstreamRequest['input'] {
+  switch (input.kind) {
+    case 'text':
+      return { kind: 'text', texts: [...input.texts] };
+    case 'image':
+      return {
+        kind: 'image',
+        height: input.height,
+        width: input.width,
+        channels: input.channels,
+        pixels_base64: encodeFloats(input.images),
+        count: input.images.length,
+      };
+    case 'numbers':
+      return { kind: 'numbers', size: input.size, values_base64: encodeFloats(input.rows), count: input.rows.length };
+  }
 }
 
 /** Every platform this runs on is little endian, as the wire asks. */
-function encodePixels(images: readonly Float32Array[]): string {
-  const floats = new Float32Array(images.reduce((sum, image) => sum + image.length, 0));
+function encodeFloats(rows: readonly Float32Array[]): string {
+  const floats = new Float32Array(rows.reduce((sum, row) => sum + row.length, 0));
   let offset = 0;
-  for (const image of images) {
-    floats.set(image, offset);
-    offset += image.length;
+  for (const row of rows) {
+    floats.set(row, offset);
+    offset += row.length;
   }
   return encodeBase64(new Uint8Array(floats.buffer));
 }

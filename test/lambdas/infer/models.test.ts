@@ -30,7 +30,7 @@ async function compare(model: LoadedModel, features: Features, golden: Logits): 
   const furthest = expected.reduce((far, value, at) => Math.max(far, Math.abs(value - (logits[at] ?? Infinity))), 0);
   expect(furthest).toBeLessThan(LOGIT_TOLERANCE);
   const { labels } = model.card;
-  const { temperature } = model.spec.calibration;
+  const temperature = model.spec.calibration?.temperature ?? Number.NaN;
   const [here] = rankLabels(logits, labels, temperature, 1);
   const [there] = rankLabels(Float32Array.from(expected), labels, temperature, 1);
   expect(here?.label).toBe(there?.label);

@@ -1,7 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cacheKey } from '../../../shared/cache/key.ts';
-import type { InferRequest, ModelInput } from '../../../shared/schema/infer-request.ts';
+import type { InferRequest } from '../../../shared/schema/infer-request.ts';
+import type { ModelInput } from '../../../shared/schema/model-input.ts';
 
 const scope = { tenant: 'acme', modelVersion: '1', routeFingerprint: 'f' };
 const requestOf = (input: ModelInput): InferRequest => ({

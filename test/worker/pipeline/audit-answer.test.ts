@@ -107,6 +107,7 @@ describe('auditing an accepted answer', () => {
       kind: 'answered',
       computeMs: 0,
       predictions: (call.input.kind === 'text' ? call.input.texts : []).map((text) => ({
+        kind: 'class' as const,
         label: 'yes',
         confidence: text.startsWith('sure') ? 0.95 : 0.2,
         top: [],

@@ -42,7 +42,13 @@ describe('the way of a request', () => {
     harness.scripts['edge'] = () => ({
       kind: 'answered',
       computeMs: null,
-      predictions: [0.99, 0.2, 0.97].map((confidence) => ({ label: 'yes', confidence, top: [], truncated: false })),
+      predictions: [0.99, 0.2, 0.97].map((confidence) => ({
+        kind: 'class' as const,
+        label: 'yes',
+        confidence,
+        top: [],
+        truncated: false,
+      })),
     });
     harness.scripts['lambda'] = answering(0.95, 'no');
     const { body } = await harness.post({ ...ask, input_data: ['a', 'b', 'c'] });

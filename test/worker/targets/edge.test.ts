@@ -68,6 +68,7 @@ describe('the edge target', () => {
       computeMs: null,
       predictions: [
         {
+          kind: 'class',
           label: 'yes',
           confidence: 0.9,
           truncated: true,

@@ -2,6 +2,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import type { TargetResult } from '../../../worker/ports.ts';
+import { labelOf } from '../../fakes/sample-call.ts';
 import { readUpstreamAnswer } from '../../../worker/targets/upstream-answer.ts';
 
 const labels = new Set(['yes', 'no', 'caf\u00e9']);
@@ -35,10 +36,7 @@ describe('an answer', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.nat(good.length + 2), { maxLength: 12 }), async (cuts) => {
         const result = await read(good, 2, cuts);
-        expect(result.kind === 'answered' && result.predictions.map(({ label }) => label)).toEqual([
-          'yes',
-          'caf\u00e9',
-        ]);
+        expect(result.kind === 'answered' && result.predictions.map(labelOf)).toEqual(['yes', 'caf\u00e9']);
         expect(result.computeMs).toBe(7);
       }),
     );
@@ -158,5 +156,24 @@ describe('an answer', () => {
     );
     expect(result).toMatchObject({ kind: 'failed', reason });
     expect(JSON.stringify(result)).not.toContain('private');
+  });
+});
+
+describe('an answer of embeddings', () => {
+  const line = (embedding: unknown): string => JSON.stringify({ kind: 'embedding', embedding, truncated: false });
+  const readVectors = (body: string, known: ReadonlySet<string> = new Set()): Promise<TargetResult> =>
+    readUpstreamAnswer(new Response(body), { count: 1, labels: known });
+
+  it('is a vector a line', async () => {
+    const result = await readVectors(`${line([0.6, -0.8])}\n${done(1)}\n`);
+    expect(result).toMatchObject({ kind: 'answered', predictions: [{ kind: 'embedding', embedding: [0.6, -0.8] }] });
+  });
+
+  it.each([[[]], [['a']], [[null]], ['text']])('is refused with %j for a vector', async (embedding) => {
+    expect(await readVectors(`${line(embedding)}\n${done(1)}\n`)).toMatchObject({ reason: 'garbage' });
+  });
+
+  it('is refused where labels are asked', async () => {
+    expect(await readVectors(`${line([1])}\n${done(1)}\n`, labels)).toMatchObject({ reason: 'garbage' });
   });
 });
