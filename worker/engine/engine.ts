@@ -37,6 +37,7 @@ export function createEngine(options: { wasm?: WebAssembly.Module; relaxedWasm?:
       admit?.(workingBytes);
       const { kernels, memory } = wasm === undefined ? plain(arena) : wasmKernels(wasm, arena.sizeBytes);
       arena.fill(memory);
+      header.release();
       return createModel({
         info: {
           model: header.model,

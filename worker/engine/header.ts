@@ -29,6 +29,8 @@ export type ModelHeader = {
   readonly temperature: number;
   readonly input: InputSpec;
   readonly graph: Graph;
+  /** Lets go of the file's bytes: call when the tensors have been laid out. */
+  release(): void;
 };
 
 const MAX_LABELS = 10_000;
@@ -54,6 +56,7 @@ export function readHeader(json: unknown, payload: Uint8Array): ModelHeader {
     temperature: readTemperature(header),
     input,
     graph,
+    release: () => tensors.release(),
   };
   header.done();
   return read;

@@ -9,13 +9,17 @@ import type { EngineModel } from './model.ts';
 const BUDGET_BYTES = 96 * 1024 * 1024;
 
 export type ModelPool = {
+  /** The model, where it is loaded. Ask before every use and keep no reference: what left would go on taking memory. */
+  take(key: string): EngineModel | undefined;
   /** The loaded model, or `read` and load it: once, however many ask meanwhile. A failure is not remembered. */
   get(key: string, read: () => Promise<ArrayBuffer>): Promise<EngineModel>;
+  /** The next `get` reads again. For a load that may never settle, as workerd leaves one whose request ended. */
+  forget(key: string): void;
   /** What is loaded, the least recently used first. */
   loaded(): readonly { readonly key: string; readonly workingBytes: number }[];
 };
 
-type Entry = { readonly model: Promise<EngineModel>; workingBytes: number };
+type Entry = { readonly model: Promise<EngineModel>; ready: EngineModel | undefined; workingBytes: number };
 
 export function createModelPool(engine: Engine, budgetBytes = BUDGET_BYTES): ModelPool {
   // In the order of last use, as a Map keeps what is put back at its end.
@@ -37,10 +41,11 @@ export function createModelPool(engine: Engine, budgetBytes = BUDGET_BYTES): Mod
   }
 
   function load(key: string, read: () => Promise<ArrayBuffer>): Entry {
-    const entry: Entry = { workingBytes: 0, model: begin() };
+    const entry: Entry = { workingBytes: 0, ready: undefined, model: begin() };
     async function begin(): Promise<EngineModel> {
       const bytes = await read();
-      return engine.loadModel(bytes, (workingBytes) => makeRoom(key, entry, workingBytes));
+      entry.ready = await engine.loadModel(bytes, (workingBytes) => makeRoom(key, entry, workingBytes));
+      return entry.ready;
     }
     entry.model.catch(() => {
       if (entries.get(key) === entry) entries.delete(key);
@@ -48,12 +53,20 @@ export function createModelPool(engine: Engine, budgetBytes = BUDGET_BYTES): Mod
     return entry;
   }
 
+  function touched(key: string, entry: Entry): Entry {
+    entries.delete(key);
+    entries.set(key, entry);
+    return entry;
+  }
+
   return {
-    get(key, read) {
-      const entry = entries.get(key) ?? load(key, read);
+    take(key) {
+      const entry = entries.get(key);
+      return entry?.ready === undefined ? undefined : touched(key, entry).ready;
+    },
+    get: (key, read) => touched(key, entries.get(key) ?? load(key, read)).model,
+    forget(key) {
       entries.delete(key);
-      entries.set(key, entry);
-      return entry.model;
     },
     loaded: () =>
       [...entries].flatMap(([key, { workingBytes }]) => (workingBytes === 0 ? [] : [{ key, workingBytes }])),

@@ -11,13 +11,16 @@ export type Tensor = {
   readonly bytes: Uint8Array;
 };
 
+/** Only the table may empty a tensor. */
+type Releasable = Omit<Tensor, 'bytes'> & { bytes: Uint8Array };
+
 const MAX_TENSORS = 1024;
 const MAX_DIMENSION = 1 << 24;
 const ALIGNMENT = 64;
 
 /** Hands tensors out by name, checking type and shape, and remembers which were asked for. */
 export class TensorTable {
-  readonly #tensors: ReadonlyMap<string, Tensor>;
+  readonly #tensors: ReadonlyMap<string, Releasable>;
   readonly #used = new Set<string>();
 
   constructor(table: Fields, payload: Uint8Array) {
@@ -73,6 +76,11 @@ export class TensorTable {
     }
   }
 
+  /** Empties all tensors once they are laid out: whatever still refers to one would keep the whole file in memory. */
+  release(): void {
+    for (const tensor of this.#tensors.values()) tensor.bytes = new Uint8Array(0);
+  }
+
   #find(op: Fields, key: string): Tensor {
     const name = op.string(key);
     const tensor = this.#tensors.get(name);
@@ -82,7 +90,7 @@ export class TensorTable {
   }
 }
 
-function readTensor(name: string, fields: Fields, payload: Uint8Array): Tensor {
+function readTensor(name: string, fields: Fields, payload: Uint8Array): Releasable {
   const dtype = fields.oneOf('dtype', ['i8', 'i4', 'f32', 'u8']);
   const shape = fields.integers('shape', 1, 4, 1, MAX_DIMENSION);
   const offset = fields.integer('offset', 0, payload.length);

@@ -50,6 +50,26 @@ describe('the pool', () => {
     expect(taken.at(-1)).toEqual(['a', 'c']);
   });
 
+  it('hands out what is loaded at once, and counts that as a use', async () => {
+    const pool = createModelPool(createEngine(), 2 * ONE);
+    expect(pool.take('a')).toBeUndefined();
+    const loading = pool.get('a', async () => FILE);
+    expect(pool.take('a')).toBeUndefined();
+    const first = await loading;
+    await pool.get('b', async () => FILE);
+    expect(pool.take('a')).toBe(first);
+    await pool.get('c', async () => FILE);
+    expect(keysOf(pool)).toEqual(['a', 'c']);
+    expect(pool.take('b')).toBeUndefined();
+  });
+
+  it('begins again after a load that never settles was forgotten', async () => {
+    const pool = createModelPool(createEngine());
+    void pool.get('a', () => new Promise<ArrayBuffer>(() => {}));
+    pool.forget('a');
+    expect((await pool.get('a', async () => FILE)).info.model).toBe('tiny');
+  });
+
   it('answers from a model that left while it was in use', async () => {
     const pool = createModelPool(createEngine(), ONE);
     const first = await pool.get('a', async () => FILE);
