@@ -5,6 +5,7 @@
 import { recordProblem } from '../guard/calibration-record.ts';
 import { shortcutsOf } from '../guard/shortcuts.ts';
 import { isClassification } from '../schema/card.ts';
+import { MAX_ASSET_BYTES } from '../schema/weights.ts';
 import type { Config, ModelSpec, RouteSpec } from '../schema/config.ts';
 
 export type ConfigProblem = {
@@ -83,12 +84,31 @@ function checkTargets(config: Config, models: ReadonlyMap<string, ModelSpec>): C
       else if (!hasVariant(model, served.variant)) {
         problems.push({ path: `${path}.variant`, message: `names no variant of ${model.name}: ${served.variant}` });
       }
+      const variant = model?.variants.find(({ name }) => name === served.variant);
+      if (variant !== undefined && target.endpoint.kind === 'edge')
+        problems.push(...checkEdgeFiles(variant, target.endpoint.runtime ?? 'engine', path));
       if (served.latency_prior.p50_ms > served.latency_prior.p95_ms) {
         problems.push({ path: `${path}.latency_prior`, message: 'has a p50_ms above its p95_ms' });
       }
       return problems;
     }),
   );
+}
+
+type VariantSpec = ModelSpec['variants'][number];
+
+/** What the edge could never load. */
+function checkEdgeFiles(variant: VariantSpec, runtime: 'engine' | 'onnx', path: string): ConfigProblem[] {
+  const { weights, onnx, size_bytes: sizeBytes } = variant;
+  const problems: ConfigProblem[] = [];
+  const refuse = (message: string): void => void problems.push({ path: `${path}.variant`, message });
+  if (weights?.kind === 'asset' && sizeBytes > MAX_ASSET_BYTES)
+    refuse(`${variant.name} has ${sizeBytes} bytes, an asset at most ${MAX_ASSET_BYTES}: keep it in r2`);
+  if (runtime === 'engine') return problems;
+  if (onnx === undefined) refuse(`${variant.name} says nothing of onnx: its scores and, for texts, its tokenizer`);
+  if (weights === undefined || weights.kind === 'bundled')
+    refuse(`${variant.name} is not among the assets or in r2, where ONNX Runtime's worker could read it`);
+  return problems;
 }
 
 function checkRoutes(config: Config, models: ReadonlyMap<string, ModelSpec>): ConfigProblem[] {

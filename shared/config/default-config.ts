@@ -5,6 +5,7 @@
  */
 import type { Card, CardVariant } from '../schema/card.ts';
 import type { Config, ModelSpec, RouteSpec, TargetSpec } from '../schema/config.ts';
+import { edgeFiles, hasOnnxAtEdge } from './edge-files.ts';
 
 export type CloudPlaces = {
   readonly region: string;
@@ -15,7 +16,7 @@ export type CloudPlaces = {
 };
 
 /** Confidence below which an answer of the variant is asked again of the next one; chosen on validation (npm run eval). */
-type AcceptConfidence = Readonly<Record<string, { readonly micro: number; readonly base: number }>>;
+type AcceptConfidence = Readonly<Record<string, Readonly<Record<string, number>>>>;
 
 const DEFAULT_ACCEPT_CONFIDENCE: AcceptConfidence = {
   intent: { micro: 0.9, base: 0.9 },
@@ -23,6 +24,7 @@ const DEFAULT_ACCEPT_CONFIDENCE: AcceptConfidence = {
   digits: { micro: 0.9, base: 0.9 },
 };
 
+const DEFAULT_ACCEPT = 0.8;
 const LAMBDA_MEMORY_MB = 1769;
 const MIB = 1024 * 1024;
 
@@ -31,7 +33,12 @@ export function defaultConfig(cards: readonly Card[], cloud: CloudPlaces): Confi
     schema: 1,
     description: cloud.lambdaFunctionUrl === null ? 'shipped default, edge only' : 'shipped default with cloud places',
     models: cards.map(modelFrom),
-    targets: [edgeTarget(cards), lambdaTarget(cards, cloud), sagemakerTarget(cards, cloud)],
+    targets: [
+      edgeTarget(cards),
+      ...(cards.some(hasOnnxAtEdge) ? [onnxEdgeTarget(cards)] : []),
+      lambdaTarget(cards, cloud),
+      sagemakerTarget(cards, cloud),
+    ].filter(({ serves }) => serves.length > 0),
     routes: cards.map(routeFor),
     gateway_price: {
       usd_per_million_requests: 0.3,
@@ -66,6 +73,7 @@ function modelFrom(card: Card): ModelSpec {
       size_bytes: variant.size_bytes,
       sha256: variant.sha256,
       format: variant.format,
+      ...edgeFiles(card, name, variant),
     })),
   };
 }
@@ -82,6 +90,18 @@ function edgeTarget(cards: readonly Card[]): TargetSpec {
     max_batch: 64,
     max_payload_bytes: MIB,
     max_concurrency: 1_000,
+  };
+}
+
+/** A worker of its own: priced as the isolate is, CPU as it measures itself. */
+function onnxEdgeTarget(cards: readonly Card[]): TargetSpec {
+  return {
+    ...edgeTarget(cards),
+    id: 'edge-onnx',
+    endpoint: { kind: 'edge', runtime: 'onnx' },
+    serves: served(cards, (_, variant) => variant.runtime === 'onnx_edge', 1),
+    timeout_ms: 5_000,
+    max_concurrency: 50,
   };
 }
 
@@ -146,10 +166,10 @@ function served(
 }
 
 function routeFor(card: Card): RouteSpec {
-  const accept = DEFAULT_ACCEPT_CONFIDENCE[card.name] ?? { micro: 0.8, base: 0.8 };
-  const steps = Object.keys(card.variants).map((variant) => ({
+  const accept = DEFAULT_ACCEPT_CONFIDENCE[card.name];
+  const steps = Object.keys(card.variants).map((variant, index, all) => ({
     variant,
-    accept_confidence: variant === 'micro' ? accept.micro : variant === 'base' ? accept.base : 0,
+    accept_confidence: index === all.length - 1 ? 0 : (accept?.[variant] ?? DEFAULT_ACCEPT),
   }));
   return {
     name: card.name,

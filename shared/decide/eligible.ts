@@ -38,7 +38,7 @@ export function eligible(facts: Facts, gatewayCostNanos: number): Eligible {
         targetRefusal = refuseTarget(state, facts);
         isTargetChecked = true;
       }
-      const refusal = targetRefusal ?? refuseVariant(served.variant, facts);
+      const refusal = targetRefusal ?? refuseVariant(served.variant, facts) ?? refuseBroken(state, served);
       if (refusal !== undefined) {
         refused.push(refusalOf(state.spec, served.variant, refusal.reason, refusal.detail));
         continue;
@@ -94,6 +94,12 @@ function refuseVariant(variant: string, facts: Facts): Refused | undefined {
   return { reason: 'variant_not_pinned', detail: `the request pins ${pinned}` };
 }
 
+function refuseBroken(state: TargetState, served: TargetSpec['serves'][number]): Refused | undefined {
+  const cold = state.cold?.[`${served.model}/${served.variant}`];
+  if (cold?.kind !== 'broken') return undefined;
+  return { reason: 'model_broken', detail: `its weights are tried again in ${Math.ceil(cold.retryAfterMs)} ms` };
+}
+
 function isPlacedIn(kind: TargetKind, placement: Placement): boolean {
   switch (placement) {
     case 'any':
@@ -139,16 +145,23 @@ function toCandidate(
   const key = `${served.model}/${served.variant}`;
   const factor = itemFactor(kind, facts.itemCount);
   const latency = estimateLatency(served.latency_prior, state.latency[key], factor, deadlineZ);
+  const loadMs = loadMsOf(state, key);
   return {
     spec,
     kind,
     variant: served.variant,
     accuracy,
-    p50Ms: latency.p50Ms,
-    p95Ms: latency.p95Ms,
-    neededMs: latency.neededMs,
+    p50Ms: latency.p50Ms + loadMs,
+    p95Ms: latency.p95Ms + loadMs,
+    neededMs: latency.neededMs + loadMs,
     costNanos: estimateCostNanos(spec.price, state.computeMs[key] ?? served.compute_prior_ms, factor),
   };
+}
+
+/** A first answer waits for the weights once, however many inputs it brings. */
+function loadMsOf(state: TargetState, key: string): number {
+  const cold = state.cold?.[key];
+  return cold?.kind === 'loading' ? cold.loadMs : 0;
 }
 
 /** What the model's reference variant would cost at its cheapest enabled place, whether or not it can answer right now. */

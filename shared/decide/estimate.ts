@@ -60,12 +60,13 @@ function fitted(p50Ms: number, p95Ms: number, z: number): number {
 }
 
 /**
- * In process, CPU is what is billed, and the clock does not show it. Elsewhere it is the time the place says it was busy.
+ * In process, CPU is what is billed, and the clock does not show it: the variant's measured share and that of handling an
+ * input. Elsewhere it is the time the place says it was busy.
  * @param computeMs of one input
  * @param factor itemFactor of the request
  */
 export function estimateCostNanos(price: PriceSpec, computeMs: number, factor: number): number {
-  return attemptCostNanos(price, (price.kind === 'edge_cpu' ? price.cpu_ms_per_item : computeMs) * factor);
+  return attemptCostNanos(price, (price.kind === 'edge_cpu' ? price.cpu_ms_per_item + computeMs : computeMs) * factor);
 }
 
 /**

@@ -15,6 +15,11 @@ export type LatencyEstimate = {
   readonly p99Ms: number;
 };
 
+/** `loading` takes about `loadMs` more, begun or not; `broken` is left alone for `retryAfterMs`. */
+export type ColdModel =
+  | { readonly kind: 'loading'; readonly loadMs: number }
+  | { readonly kind: 'broken'; readonly retryAfterMs: number };
+
 export type TargetState = {
   readonly spec: TargetSpec;
   readonly breaker: BreakerState;
@@ -24,6 +29,8 @@ export type TargetState = {
   readonly latency: Readonly<Record<string, LatencyEstimate>>;
   /** What one input kept the place busy, by its own measure; keyed alike. */
   readonly computeMs: Readonly<Record<string, number>>;
+  /** Models of this isolate that are not in memory: keyed alike, and absent where ready. */
+  readonly cold?: Readonly<Record<string, ColdModel>> | undefined;
   /** Why this isolate cannot reach it at all (no credentials, no endpoint), or undefined. */
   readonly unreachable: string | undefined;
 };

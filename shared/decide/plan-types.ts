@@ -15,6 +15,8 @@ export type RefusalReason =
   | 'payload_too_large'
   | 'batch_too_large'
   | 'over_budget'
+  /** Its weights could not be loaded, and it is too early to try again. */
+  | 'model_broken'
   | 'below_min_accuracy'
   | 'too_slow'
   | 'complexity_skips'

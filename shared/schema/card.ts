@@ -17,7 +17,8 @@ const metricsSchema = z.looseObject({
 
 const variantSchema = z.looseObject({
   file: z.string(),
-  runtime: z.enum(['engine', 'onnx']),
+  /** `engine`: in the router's isolate; `onnx`: in the cloud; `onnx_edge`: ONNX Runtime in a worker of its own. */
+  runtime: z.enum(['engine', 'onnx', 'onnx_edge']),
   format: z.string(),
   size_bytes: z.number().int().positive(),
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
@@ -31,7 +32,16 @@ const variantSchema = z.looseObject({
       vocab: z.string(),
       lowercase: z.boolean(),
       max_tokens: z.number().int().positive(),
+      /** Of the vocabulary's file; asked for where it travels to the edge. */
+      size_bytes: z.number().int().positive().optional(),
+      sha256: z.string().optional(),
     })
+    .optional(),
+  /** Where the edge finds the file; without it, among the static assets or, above their limit, in R2. */
+  weights: z.enum(['asset', 'r2']).optional(),
+  /** Of `onnx_edge`: the scores' output where it is not the last of float32, and whether they sum to one already. */
+  onnx: z
+    .looseObject({ output: z.string().optional(), scores: z.enum(['logits', 'probabilities']).optional() })
     .optional(),
 });
 

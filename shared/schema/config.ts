@@ -6,6 +6,7 @@ import * as z from 'zod';
 import { guaranteeSchema } from '../guard/guarantee-schema.ts';
 import { modelInputSpecSchema, taskSchema } from './card.ts';
 import { PRIORITIES } from './infer-request.ts';
+import { onnxSpecSchema, weightsSchema } from './weights.ts';
 
 const name = z
   .string()
@@ -23,6 +24,10 @@ const variantSchema = z.strictObject({
   size_bytes: z.number().int().positive(),
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
   format: z.string(),
+  /** Where the edge finds the bytes; without it, in the script under `model/variant`. Cloud places carry their own. */
+  weights: weightsSchema.optional(),
+  /** Needed where ONNX Runtime at the edge serves it. */
+  onnx: onnxSpecSchema.optional(),
 });
 
 const modelSchema = z.strictObject({
@@ -44,7 +49,7 @@ const priceSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('edge_cpu'),
     usd_per_million_cpu_ms: usd,
-    /** Measured by the benchmark: an isolate's clock stands still while it computes. */
+    /** What handling an input costs whatever the variant; the variant's own share is `compute_prior_ms`. */
     cpu_ms_per_item: z.number().nonnegative(),
   }),
   z.strictObject({
@@ -70,7 +75,11 @@ const priceSchema = z.discriminatedUnion('kind', [
 ]);
 
 const endpointSchema = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('edge') }),
+  z.strictObject({
+    kind: z.literal('edge'),
+    /** `engine` (default): in the router's isolate; `onnx`: ONNX Runtime in a worker of its own, bound as ORT. */
+    runtime: z.enum(['engine', 'onnx']).optional(),
+  }),
   /** null: not deployed yet; the target is listed, and refused as unreachable with that reason. */
   z.strictObject({ kind: z.literal('lambda'), function_url: z.url().nullable() }),
   z.strictObject({
@@ -86,8 +95,13 @@ const servesSchema = z.strictObject({
   variant: name,
   /** End to end as the gateway would see it, before anything has been observed. */
   latency_prior: latencyPriorSchema,
-  /** How long one input keeps the place busy, before anything has been observed: what will be billed, the way there excluded. */
+  /**
+   * How long one input keeps the place busy, before anything has been observed: what will be billed, the way there excluded.
+   * In the isolate nothing is ever observed, because its clock stands still while it computes: there this is the price.
+   */
   compute_prior_ms: positiveMs,
+  /** What a first answer waits for loading the weights, where the edge serves it; without it, estimated from their size. */
+  load_prior_ms: positiveMs.optional(),
 });
 
 const targetSchema = z.strictObject({

@@ -5,7 +5,7 @@
 import type { FinishedAttempt, FinishReason, Next, Plan, PlannedAttempt } from '../../shared/decide/plan-types.ts';
 import { next } from '../../shared/decide/next.ts';
 import { attemptCostNanos } from '../../shared/measure/pricing.ts';
-import type { BreakerPolicy } from '../../shared/schema/config.ts';
+import type { BreakerPolicy, TargetSpec } from '../../shared/schema/config.ts';
 import type { InferRequest } from '../../shared/schema/infer-request.ts';
 import { inputCount, selectInputs } from '../../shared/schema/model-input.ts';
 import type { AnsweredItem } from '../../shared/schema/infer-result.ts';
@@ -199,12 +199,20 @@ class Run {
   }
 
   #charge(planned: PlannedAttempt, computeMs: number | null, latencyMs: number, items: number): number {
-    const price = this.#context.targetOf(planned.target)?.spec.price;
-    if (price === undefined) return 0;
-    const busyMs = computeMs ?? (price.kind === 'edge_cpu' ? price.cpu_ms_per_item * items : latencyMs);
-    const costNanos = attemptCostNanos(price, busyMs);
+    const spec = this.#context.targetOf(planned.target)?.spec;
+    if (spec === undefined) return 0;
+    const busyMs =
+      computeMs ?? (spec.price.kind === 'edge_cpu' ? this.#cpuMs(spec, planned.variant) * items : latencyMs);
+    const costNanos = attemptCostNanos(spec.price, busyMs);
     this.#costNanos += costNanos;
     return costNanos;
+  }
+
+  /** Of one input in the isolate, where the clock stands still while it is worked on: as measured beforehand. */
+  #cpuMs({ price, serves }: TargetSpec, variant: string): number {
+    const model = this.#context.served.model.name;
+    const served = serves.find((it) => it.model === model && it.variant === variant);
+    return (price.kind === 'edge_cpu' ? price.cpu_ms_per_item : 0) + (served?.compute_prior_ms ?? 0);
   }
 
   #planned(index: number): PlannedAttempt {

@@ -59,6 +59,26 @@ const cases: readonly [string, Edit, string][] = [
     'api_keys[0].sha256',
   ],
   [
+    'an asset larger than assets may be',
+    () => edited(placedAs('asset'), 'models[0].variants[0].size_bytes', 26_214_401),
+    'targets[0].serves[0].variant',
+  ],
+  [
+    'weights outside their place',
+    () => edited(placedAs('asset'), 'models[0].variants[0].weights.path', '../secrets'),
+    'models[0].variants[0].weights.path',
+  ],
+  [
+    'ONNX Runtime at the edge serving what says nothing of its scores',
+    () => edited(placedAs('r2'), 'targets[0].endpoint.runtime', 'onnx'),
+    'targets[0].serves[0].variant',
+  ],
+  [
+    'ONNX Runtime at the edge serving what only the router’s script carries',
+    () => edited(placedAs('bundled', { temperature: 1, scores: 'logits' }), 'targets[0].endpoint.runtime', 'onnx'),
+    'targets[0].serves[0].variant',
+  ],
+  [
     'an address that is none',
     (config) => edited(config, 'targets[1].endpoint.function_url', 'nowhere'),
     'targets[1].endpoint.function_url',
@@ -69,6 +89,11 @@ const cases: readonly [string, Edit, string][] = [
     'targets[2].price.utilization_ratio',
   ],
 ];
+
+function placedAs(kind: 'bundled' | 'asset' | 'r2', onnx?: unknown): Config {
+  const config = edited(testConfig(), 'models[0].variants[0].weights', { kind, path: 'mood/weights' }) as Config;
+  return onnx === undefined ? config : (edited(config, 'models[0].variants[0].onnx', onnx) as Config);
+}
 
 /** A copy with the value at the path changed. */
 function edited(config: Config, path: string, value: unknown): unknown {

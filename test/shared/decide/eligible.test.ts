@@ -104,6 +104,20 @@ const cases: readonly [RefusalReason, string, FactsOptions, string, string][] = 
     '17933 nano-dollars, 17533 left after the steps before it',
   ],
   [
+    'model_broken',
+    'a variant whose weights could not be loaded, for a while',
+    { targets: [edge({ cold: { kind: 'broken', retryAfterMs: 900.2 } }), lambda()] },
+    'edge',
+    'its weights are tried again in 901 ms',
+  ],
+  [
+    'too_slow',
+    'a variant that is still loading, where nobody can wait for it',
+    { leftMs: 80, targets: [edge({ cold: { kind: 'loading', loadMs: 90 } }), lambda()] },
+    'edge',
+    'needs 92 ms, 80 ms left',
+  ],
+  [
     'below_min_accuracy',
     'a variant below the asked accuracy',
     { policy: { kind: 'cheapest' }, requirements: { minAccuracy: 0.95 } },
@@ -158,6 +172,13 @@ const cases: readonly [RefusalReason, string, FactsOptions, string, string][] = 
 describe('eligible', () => {
   it.each(cases)('refuses with %s: %s', (reason, _what, options, id, detail) => {
     expect(refusalsOf(options)).toContainEqual(expect.objectContaining({ target: id, reason, detail }));
+  });
+
+  it('waits for a variant that is loading where there is time, and counts the loading once for a batch', () => {
+    const { attempts } = decide(
+      factsWith({ itemCount: 4, targets: [edge({ cold: { kind: 'loading', loadMs: 90 } }), lambda()] }),
+    );
+    expect(attempts[0]).toMatchObject({ target: 'edge', predictedP50Ms: 94, predictedP95Ms: 98 });
   });
 
   it('lets one request through when the breaker has been open long enough', () => {

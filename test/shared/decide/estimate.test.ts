@@ -50,8 +50,8 @@ describe('estimateLatency', () => {
 });
 
 describe('estimateCostNanos', () => {
-  it('bills CPU per input at the edge and the time the place is busy elsewhere', () => {
-    expect(estimateCostNanos({ kind: 'edge_cpu', usd_per_million_cpu_ms: 0.02, cpu_ms_per_item: 0.5 }, 99, 4)).toBe(40);
+  it('bills CPU per input at the edge, the variant’s own and that of handling it, and the time the place is busy elsewhere', () => {
+    expect(estimateCostNanos({ kind: 'edge_cpu', usd_per_million_cpu_ms: 0.02, cpu_ms_per_item: 0.1 }, 3, 4)).toBe(248);
     expect(
       estimateCostNanos({ kind: 'instance', usd_per_hour: 3.6, concurrency: 1, utilization_ratio: 1 }, 10, 4),
     ).toBe(40_000);

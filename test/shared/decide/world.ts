@@ -3,7 +3,7 @@
  * only what it is about.
  */
 import * as fc from 'fast-check';
-import type { Facts, LatencyEstimate, TargetState } from '../../../shared/decide/facts.ts';
+import type { ColdModel, Facts, LatencyEstimate, TargetState } from '../../../shared/decide/facts.ts';
 import type { BreakerState } from '../../../shared/resilience/breaker.ts';
 import { initialBreaker } from '../../../shared/resilience/breaker.ts';
 import type { ModelSpec, PriceSpec, RouteSpec, TargetSpec } from '../../../shared/schema/config.ts';
@@ -41,7 +41,7 @@ const cascade: RouteSpec['policy'] = {
 };
 
 const prices: Record<TargetSpec['endpoint']['kind'], PriceSpec> = {
-  edge: { kind: 'edge_cpu', usd_per_million_cpu_ms: 0.02, cpu_ms_per_item: 0.1 },
+  edge: { kind: 'edge_cpu', usd_per_million_cpu_ms: 0.02, cpu_ms_per_item: 0.05 },
   lambda: { kind: 'lambda', usd_per_gb_second: 0.0000133334, usd_per_million_requests: 0.2, memory_mb: 1769 },
   sagemaker: { kind: 'instance', usd_per_hour: 0.269, concurrency: 1, utilization_ratio: 0.25 },
 };
@@ -60,17 +60,22 @@ export type TargetOptions = Partial<Omit<TargetSpec, 'endpoint' | 'serves'>> & {
   inFlight?: number;
   observed?: LatencyEstimate;
   unreachable?: string;
+  cold?: ColdModel;
 };
 
 export function target(id: string, kind: TargetSpec['endpoint']['kind'], options: TargetOptions = {}): TargetState {
-  const { variant = 'micro', p50Ms = 1, p95Ms = 2, breaker, inFlight, observed, unreachable, ...spec } = options;
+  const { variant = 'micro', p50Ms = 1, p95Ms = 2, breaker, inFlight, observed, unreachable, cold, ...spec } = options;
+  // Answering takes longer than computing, and at the edge the two parts of the CPU come to 0.1 ms.
+  const computeMs = kind === 'edge' ? p50Ms / 20 : p50Ms;
   return {
     spec: {
       id,
       region: 'local',
       enabled: true,
       endpoint: endpoints[kind],
-      serves: [{ model: 'intent', variant, latency_prior: { p50_ms: p50Ms, p95_ms: p95Ms }, compute_prior_ms: p50Ms }],
+      serves: [
+        { model: 'intent', variant, latency_prior: { p50_ms: p50Ms, p95_ms: p95Ms }, compute_prior_ms: computeMs },
+      ],
       price: prices[kind],
       timeout_ms: 5_000,
       max_batch: 64,
@@ -82,6 +87,7 @@ export function target(id: string, kind: TargetSpec['endpoint']['kind'], options
     inFlight: inFlight ?? 0,
     latency: observed === undefined ? {} : { [`intent/${variant}`]: observed },
     computeMs: {},
+    cold: cold === undefined ? undefined : { [`intent/${variant}`]: cold },
     unreachable,
   };
 }
