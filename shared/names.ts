@@ -52,6 +52,10 @@ export function auditWindowSortKey(minute: number, isolateId: string, sequence: 
   return `WIN#${String(minute).padStart(10, '0')}#${isolateId}#${sequence}`;
 }
 
+export const PRODUCT_NAME = 'hybrid-inference';
+/** As in package.json; a test holds them together. */
+export const PRODUCT_VERSION = '0.1.0';
+
 /** JSON Lines: the model server's answers. */
 export const UPSTREAM_CONTENT_TYPE = 'application/x-ndjson';
 export const REQUEST_ID_HEADER = 'x-request-id';

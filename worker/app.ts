@@ -4,14 +4,14 @@
 import { Hono, type Context } from 'hono';
 import { asGatewayError, GatewayError } from '../shared/errors.ts';
 import { REQUEST_ID_HEADER } from '../shared/names.ts';
-import type { Config } from '../shared/schema/config.ts';
 import { errorResponse } from './http/error-response.ts';
+import type { Exchange } from './http/exchange.ts';
 import { describeGuarantee } from './http/guarantee.ts';
 import { infer } from './http/infer.ts';
+import { configForReader } from './http/may-read.ts';
 import { metrics } from './http/metrics.ts';
 import { describeModel, listModels } from './http/models.ts';
 import { readiness } from './http/ready.ts';
-import { apiKeyFrom, identify } from './pipeline/identify.ts';
 import type { Services } from './pipeline/services.ts';
 
 type AppEnv = { Variables: { requestId: string } };
@@ -29,23 +29,34 @@ export function createApp(services: Services): Hono<AppEnv> {
     if (!context.res.headers.has(REQUEST_ID_HEADER)) context.header(REQUEST_ID_HEADER, requestId);
   });
 
-  app.post('/v1/infer', (context) =>
-    infer(context.req.raw, context.get('requestId'), (work) => context.executionCtx.waitUntil(work), services),
-  );
+  const exchangeOf = (context: Context<AppEnv>): Exchange => ({
+    request: context.req.raw,
+    requestId: context.get('requestId'),
+    keepAlive: (work) => context.executionCtx.waitUntil(work),
+    services,
+  });
+
+  app.post('/v1/infer', (context) => infer(exchangeOf(context)));
+
+  // Loaded on the first request that speaks the protocol: a cold start is not slowed by what it does not use.
+  for (const path of ['/v2', '/v2/*'])
+    app.all(path, async (context) =>
+      (await import('./http/open-inference/endpoints.ts')).openInference(exchangeOf(context)),
+    );
 
   app.get('/v1/models', async (context) => {
-    return context.json(listModels(await mayRead(context, services)));
+    return context.json(listModels(await configForReader(exchangeOf(context))));
   });
   app.get('/v1/models/:name', async (context) => {
-    return context.json(describeModel(context.req.param('name'), await mayRead(context, services)));
+    return context.json(describeModel(context.req.param('name'), await configForReader(exchangeOf(context))));
   });
   app.get('/v1/routes/:name/guarantee', async (context) => {
-    const config = await mayRead(context, services);
+    const config = await configForReader(exchangeOf(context));
     const keepAlive = (work: Promise<void>): void => context.executionCtx.waitUntil(work);
     return context.json(describeGuarantee(context.req.param('name'), config, services, keepAlive));
   });
   app.get('/v1/metrics', async (context) => {
-    await mayRead(context, services);
+    await configForReader(exchangeOf(context));
     return metrics(context.req.raw, services);
   });
 
@@ -69,11 +80,4 @@ export function createApp(services: Services): Hono<AppEnv> {
     return errorResponse(known, context.get('requestId'));
   });
   return app;
-}
-
-/** The configuration in force, for a caller who may read it. */
-async function mayRead(context: Context, services: Services): Promise<Config> {
-  const inForce = await services.config.ready((work) => context.executionCtx.waitUntil(work));
-  await identify(apiKeyFrom(context.req.raw.headers), 'read', inForce, services.access);
-  return inForce.config;
 }

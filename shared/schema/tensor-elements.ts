@@ -1,7 +1,7 @@
 /**
  * JSON elements of a tensor <-> its bytes. Owns every datatype's range and form; flat, row-major. Pure.
  */
-import { DATATYPE_BYTES, type Datatype, type NamedTensor } from './tensor.ts';
+import { DATATYPE_BYTES, MAX_RANK, type Datatype, type NamedTensor } from './tensor.ts';
 
 /** What is wrong with an element, and which. */
 export class TensorElementError extends Error {
@@ -71,6 +71,23 @@ export function decodeElements(
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const size = DATATYPE_BYTES[datatype];
   return Array.from({ length: Math.floor(bytes.byteLength / size) }, (_, index) => read(view, index * size, datatype));
+}
+
+/** Nested lists row by row, or undefined where they are nested deeper than any shape. */
+export function flattenElements(data: readonly unknown[], depth = 1): unknown[] | undefined {
+  if (!data.some((value) => Array.isArray(value))) return [...data];
+  if (depth === MAX_RANK) return undefined;
+  const flat: unknown[] = [];
+  for (const value of data) {
+    if (!Array.isArray(value)) {
+      flat.push(value);
+      continue;
+    }
+    const inner = flattenElements(value, depth + 1);
+    if (inner === undefined) return undefined;
+    for (const element of inner) flat.push(element);
+  }
+  return flat;
 }
 
 /** The elements of a BYTES tensor, or undefined where a length runs past the end. */

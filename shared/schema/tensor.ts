@@ -38,6 +38,9 @@ export const DATATYPES = [
   'BYTES',
 ] as const satisfies readonly Datatype[];
 
+/** More dimensions than any model here has are an attack on loops. */
+export const MAX_RANK = 8;
+
 export type NamedTensor = {
   readonly name: string;
   readonly datatype: Datatype;

@@ -1,5 +1,5 @@
 /**
- * Reads a request's body as JSON: bounded, UTF-8 only, JSON only. Every refusal is a GatewayError with its own code.
+ * Reads a request's body, as JSON where it is: bounded, UTF-8 only, JSON only. Every refusal is a GatewayError with its own code.
  */
 import { GatewayError } from '../../shared/errors.ts';
 
@@ -7,7 +7,10 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
 
 export async function readJson(request: Request, maxBodyBytes: number): Promise<unknown> {
   refuseOtherMediaTypes(request);
-  const bytes = await readBounded(request, maxBodyBytes);
+  return parseJson(await readBody(request, maxBodyBytes));
+}
+
+export function parseJson(bytes: Uint8Array): unknown {
   let text: string;
   try {
     text = utf8.decode(bytes);
@@ -29,7 +32,7 @@ function refuseOtherMediaTypes(request: Request): void {
   throw new GatewayError('unsupported_media_type', 'Send the request with content-type: application/json.');
 }
 
-async function readBounded(request: Request, maxBytes: number): Promise<Uint8Array> {
+export async function readBody(request: Request, maxBytes: number): Promise<Uint8Array> {
   const declared = request.headers.get('content-length');
   if (declared !== null) {
     if (Number(declared) > maxBytes) throw tooLarge(maxBytes);

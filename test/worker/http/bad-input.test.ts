@@ -358,7 +358,7 @@ describe('bad input to POST /v1/infer', () => {
   it('says method_not_allowed and not_found in the same form', async () => {
     const { app } = createHarness();
     const got = await app.request('/v1/infer');
-    const lost = await app.request('/v2/nowhere');
+    const lost = await app.request('/v9/nowhere');
     expect([got.status, ((await got.json()) as { error: { code: string } }).error.code]).toEqual([
       405,
       'method_not_allowed',

@@ -1,0 +1,41 @@
+/**
+ * One HTTP request on its way through the pipeline, as every protocol's adapter sees it.
+ */
+import type { Limits } from '../../shared/schema/config.ts';
+import type { WireInferRequest } from '../../shared/schema/infer-request.ts';
+import { handle } from '../pipeline/handle.ts';
+import { apiKeyFrom } from '../pipeline/identify.ts';
+import type { Outcome, ParseInput } from '../pipeline/incoming.ts';
+import type { Services } from '../pipeline/services.ts';
+
+export type Exchange = {
+  readonly request: Request;
+  readonly requestId: string;
+  readonly keepAlive: (work: Promise<unknown>) => void;
+  readonly services: Services;
+};
+
+export type Protocol = {
+  readonly name: string;
+  readonly read: (limits: Limits) => Promise<WireInferRequest>;
+  readonly parseInput?: ParseInput;
+};
+
+export function runExchange(
+  { request, requestId, keepAlive, services }: Exchange,
+  protocol: Protocol,
+): Promise<Outcome> {
+  return handle(
+    {
+      requestId,
+      protocol: protocol.name,
+      receivedAtMs: services.clock.now(),
+      apiKey: apiKeyFrom(request.headers),
+      signal: request.signal,
+      read: protocol.read,
+      ...(protocol.parseInput === undefined ? {} : { parseInput: protocol.parseInput }),
+      keepAlive,
+    },
+    services,
+  );
+}
