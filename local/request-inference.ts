@@ -7,7 +7,7 @@ const attemptSchema = z.object({
   target: z.string(),
   kind: z.string(),
   variant: z.string(),
-  why: z.enum(['first', 'escalation', 'fallback']),
+  why: z.enum(['first', 'escalation', 'fallback', 'speculation', 'hedge']),
   outcome: z.string(),
   reason: z.string().nullable(),
   detail: z.string(),

@@ -1,42 +1,68 @@
 /**
- * What one isolate has seen of its targets: breakers, latencies, attempts under way. Lives as long as the isolate;
- * survives a new configuration, because a target keeps its id. The reducers are pure; this only holds their values.
+ * What one isolate has seen: of its targets, of its own load, of what its routes have spent. Lives as long as the isolate;
+ * survives a new configuration, because targets and routes keep their names. The reducers are pure; this only holds values.
  */
-import type { LatencyEstimate, TargetState } from '../shared/decide/facts.ts';
+import type {
+  AcceptanceEstimate,
+  EdgeLoad,
+  LatencyEstimate,
+  ResourceStatus,
+  TargetState,
+} from '../shared/decide/facts.ts';
 import { itemFactor } from '../shared/decide/estimate.ts';
-import type { FailureReason } from '../shared/decide/plan-types.ts';
+import type { ChosenCanary, FailureReason } from '../shared/decide/plan-types.ts';
 import { createLatencyTracker, estimate, observe } from '../shared/measure/latency-tracker.ts';
+import { nanosFromUsd } from '../shared/measure/pricing.ts';
+import { addToRate, NO_RATE, ratePerMs, type Rate } from '../shared/measure/rate.ts';
+import { breakerVerdict, initialBreaker, reduceBreaker, type BreakerState } from '../shared/resilience/breaker.ts';
 import {
-  breakerVerdict,
-  countsAgainstBreaker,
-  initialBreaker,
-  reduceBreaker,
-  type BreakerEvent,
-  type BreakerState,
-} from '../shared/resilience/breaker.ts';
-import type { BreakerPolicy, TargetKind, TargetSpec } from '../shared/schema/config.ts';
+  earn,
+  fullBudget,
+  hasToken,
+  hedgeBudget,
+  RETRY_BUDGET,
+  spend,
+  trickle,
+  type EarnedPolicy,
+  type TimedBudget,
+  type TimedPolicy,
+} from '../shared/resilience/budget.ts';
+import type { BreakerPolicy, RouteSpec, TargetSpec } from '../shared/schema/config.ts';
+import { TargetMemory } from './target-memory.ts';
 
-/** Weight of one more observation in the mean: about the last twenty count. */
-const COMPUTE_WEIGHT = 0.05;
+/** Weight of one more observation in a mean: about the last twenty count. */
+const MEAN_WEIGHT = 0.05;
+const MS_PER_HOUR = 3_600_000;
+const MS_PER_MINUTE = 60_000;
 
 export type AnsweredAttempt = {
-  readonly target: string;
-  readonly kind: TargetKind;
+  readonly target: TargetSpec;
   readonly modelAndVariant: string;
   readonly latencyMs: number;
   /** As the place measured itself; null where it does not say. */
   readonly computeMs: number | null;
+  /** CPU it took of this isolate. */
+  readonly cpuMs: number;
   /** Inputs sent: estimates are kept per input and scaled again when deciding. */
   readonly items: number;
+  /** Undefined where the caller asked for a confidence of its own: that says nothing about other requests. */
+  readonly accepted: { readonly items: number; readonly confidenceSum: number } | undefined;
 };
 
 export class IsolateState {
   #inFlight = 0;
-  readonly #breakers = new Map<string, BreakerState>();
-  readonly #attempts = new Map<string, number>();
+  #ended: Rate = NO_RATE;
+  #cpuMs: Rate = NO_RATE;
+  #retryTokens: number | undefined;
+  readonly #targets = new Map<string, TargetMemory>();
   readonly #latency = createLatencyTracker();
   /** Moving mean per input: costs add up, so their mean is what matters. */
   readonly #computeMs = new Map<string, number>();
+  readonly #acceptance = new Map<string, AcceptanceEstimate>();
+  readonly #hedgeTokens = new Map<string, number>();
+  readonly #budgets = new Map<string, TimedBudget>();
+  readonly #arms = new Map<string, BreakerState>();
+  readonly #statuses = new Map<string, ResourceStatus>();
 
   /** Requests this isolate is working on now. */
   get inFlight(): number {
@@ -47,69 +73,203 @@ export class IsolateState {
     this.#inFlight += 1;
   }
 
-  requestEnded(): void {
+  /** @param cpuMs what the gateway itself is known to take; the clock does not show it */
+  requestEnded(cpuMs: number, nowMs: number): void {
     this.#inFlight -= 1;
+    this.#ended = addToRate(this.#ended, 1, nowMs);
+    this.#cpuMs = addToRate(this.#cpuMs, cpuMs, nowMs);
+  }
+
+  endedPerSecond(nowMs: number): number {
+    return 1_000 * ratePerMs(this.#ended, nowMs);
+  }
+
+  /** @param edge the isolate's own place, where it has one */
+  edgeLoad(edge: TargetSpec | undefined, nowMs: number): EdgeLoad {
+    const cpuMsPerItem = edge?.price.kind === 'edge_cpu' ? edge.price.cpu_ms_per_item : 0;
+    const waiting = edge === undefined ? 0 : (this.#targets.get(edge.id)?.inFlight ?? 0);
+    return { cpuRatio: ratePerMs(this.#cpuMs, nowMs), queueMs: waiting * cpuMsPerItem };
   }
 
   breakerOf(targetId: string): BreakerState {
-    return this.#breakers.get(targetId) ?? initialBreaker;
+    return this.#targets.get(targetId)?.breaker ?? initialBreaker;
   }
 
   targetState(spec: TargetSpec, unreachable: string | undefined, modelName: string, nowMs: number): TargetState {
     const latency: Record<string, LatencyEstimate> = {};
     const computeMs: Record<string, number> = {};
+    const acceptance: Record<string, AcceptanceEstimate> = {};
     for (const served of spec.serves) {
       if (served.model !== modelName) continue;
-      const key = `${spec.id}/${modelName}/${served.variant}`;
+      const modelAndVariant = `${modelName}/${served.variant}`;
+      const key = `${spec.id}/${modelAndVariant}`;
       const observed = estimate(this.#latency, key, nowMs);
-      if (observed !== undefined) latency[`${modelName}/${served.variant}`] = observed;
+      if (observed !== undefined) latency[modelAndVariant] = observed;
       const compute = this.#computeMs.get(key);
-      if (compute !== undefined) computeMs[`${modelName}/${served.variant}`] = compute;
+      if (compute !== undefined) computeMs[modelAndVariant] = compute;
+      const accepted = this.#acceptance.get(key);
+      if (accepted !== undefined) acceptance[modelAndVariant] = accepted;
     }
+    const memory = this.#targets.get(spec.id);
     return {
       spec,
-      breaker: this.breakerOf(spec.id),
-      inFlight: this.#attempts.get(spec.id) ?? 0,
+      breaker: memory?.breaker ?? initialBreaker,
+      inFlight: memory?.inFlight ?? 0,
+      concurrencyLimit: memory?.concurrencyLimit,
       latency,
       computeMs,
+      acceptance,
+      seen: memory?.seen,
+      status: this.#statuses.get(spec.id),
       unreachable,
     };
   }
 
-  /** Whether the attempt may start now: of several requests that saw a half-open breaker, one becomes its probe. */
+  /** What the control plane's probe last wrote; replaces what it wrote before. */
+  reported(statuses: ReadonlyMap<string, ResourceStatus>): void {
+    this.#statuses.clear();
+    for (const [targetId, status] of statuses) this.#statuses.set(targetId, status);
+  }
+
   attemptStarted(targetId: string, nowMs: number, policy: BreakerPolicy): boolean {
-    const verdict = breakerVerdict(this.breakerOf(targetId), nowMs);
-    if (verdict === 'open' || verdict === 'half_open_busy') return false;
-    if (verdict === 'probe_allowed') this.#reduce(targetId, { kind: 'probe_started' }, nowMs, policy);
-    this.#attempts.set(targetId, (this.#attempts.get(targetId) ?? 0) + 1);
-    return true;
+    return this.#memoryOf(targetId).started(nowMs, policy);
   }
 
   attemptAnswered(answered: AnsweredAttempt, nowMs: number, policy: BreakerPolicy): void {
-    const { target, kind, modelAndVariant, latencyMs, computeMs, items } = answered;
-    this.#attemptEnded(target);
+    const { target, modelAndVariant, latencyMs, computeMs, cpuMs, items, accepted } = answered;
+    const { kind } = target.endpoint;
+    const key = `${target.id}/${modelAndVariant}`;
+    const factor = itemFactor(kind, items);
     // In workerd the clock stands still while the edge computes: its observations would all say zero.
-    if (kind !== 'edge')
-      observe(this.#latency, `${target}/${modelAndVariant}`, latencyMs / itemFactor(kind, items), nowMs);
-    if (computeMs !== null) this.#observeCompute(`${target}/${modelAndVariant}`, computeMs / itemFactor(kind, items));
-    this.#reduce(target, { kind: 'success' }, nowMs, policy);
+    const itemMs = kind === 'edge' ? undefined : latencyMs / factor;
+    if (itemMs !== undefined) observe(this.#latency, key, itemMs, nowMs);
+    if (computeMs !== null) this.#observeCompute(key, computeMs / factor);
+    if (accepted !== undefined) this.#observeAcceptance(key, accepted, items);
+    if (cpuMs > 0) this.#cpuMs = addToRate(this.#cpuMs, cpuMs, nowMs);
+    this.#memoryOf(target.id).answered(itemMs, target.max_concurrency, nowMs, policy);
   }
 
-  attemptFailed(targetId: string, reason: FailureReason, nowMs: number, policy: BreakerPolicy): void {
-    this.#attemptEnded(targetId);
-    this.#reduce(targetId, { kind: countsAgainstBreaker(reason) ? 'failure' : 'probe_abandoned' }, nowMs, policy);
+  attemptFailed(target: TargetSpec, reason: FailureReason, nowMs: number, policy: BreakerPolicy): void {
+    this.#memoryOf(target.id).failed(reason, target.max_concurrency, nowMs, policy);
+  }
+
+  /** It ran beside another that answered first. How long it would have taken is not known, but at least so long. */
+  attemptOvertaken(
+    target: TargetSpec,
+    modelAndVariant: string,
+    sinceMs: number,
+    items: number,
+    nowMs: number,
+    policy: BreakerPolicy,
+  ): void {
+    const factor = itemFactor(target.endpoint.kind, items);
+    observe(this.#latency, `${target.id}/${modelAndVariant}`, Math.max(0, nowMs - sinceMs) / factor, nowMs);
+    this.attemptFailed(target, 'cancelled', nowMs, policy);
+  }
+
+  /** Every call that leaves the isolate earns its route a part of a hedge, and all routes a part of a retry. */
+  remoteStarted(route: RouteSpec, retry: EarnedPolicy = RETRY_BUDGET): void {
+    this.#retryTokens = earn(this.#retryTokens ?? retry.burst, retry);
+    if (route.hedge === undefined) return;
+    const policy = hedgeBudget(route.hedge.max_extra_ratio);
+    this.#hedgeTokens.set(route.name, earn(this.#hedgeTokens.get(route.name) ?? 0, policy));
+  }
+
+  mayHedge(route: RouteSpec): boolean {
+    return route.hedge !== undefined && hasToken(this.#hedgeTokens.get(route.name) ?? 0);
+  }
+
+  hedged(route: RouteSpec): void {
+    this.#hedgeTokens.set(route.name, (this.#hedgeTokens.get(route.name) ?? 0) - 1);
+  }
+
+  mayRetry(retry: EarnedPolicy = RETRY_BUDGET): boolean {
+    return hasToken(this.#retryTokens ?? retry.burst);
+  }
+
+  retried(retry: EarnedPolicy = RETRY_BUDGET): void {
+    this.#retryTokens = (this.#retryTokens ?? retry.burst) - 1;
+  }
+
+  /** What the route's budget still pays for; undefined where it has none. */
+  budgetNanos(route: RouteSpec, nowMs: number): number | undefined {
+    const policy = moneyPolicy(route);
+    return policy === undefined ? undefined : this.#timed(route.name, policy, nowMs).left;
+  }
+
+  spent(route: RouteSpec, nanos: number, nowMs: number): void {
+    const policy = moneyPolicy(route);
+    if (policy !== undefined) this.#budgets.set(route.name, spend(this.#timed(route.name, policy, nowMs), nanos));
+  }
+
+  /** Takes a token for a background copy of a request, where the route has one left. */
+  takeShadow(route: RouteSpec, nowMs: number): boolean {
+    if (route.shadow === undefined) return false;
+    const { max_per_minute: most } = route.shadow;
+    const key = `shadow ${route.name}`;
+    const budget = this.#timed(key, { perMs: most / MS_PER_MINUTE, burst: most }, nowMs);
+    if (!hasToken(budget.left)) return false;
+    this.#budgets.set(key, spend(budget, 1));
+    return true;
+  }
+
+  /** Breakers of canaries, by key. */
+  get arms(): Readonly<Record<string, BreakerState>> | undefined {
+    return this.#arms.size === 0 ? undefined : Object.fromEntries(this.#arms);
+  }
+
+  canaryStarted({ key, stop }: ChosenCanary, nowMs: number): void {
+    const breaker = this.#arms.get(key) ?? initialBreaker;
+    if (breakerVerdict(breaker, nowMs) !== 'probe_allowed') return;
+    this.#arms.set(key, reduceBreaker(breaker, { kind: 'probe_started' }, nowMs, stop));
+  }
+
+  canaryEnded({ key, stop }: ChosenCanary, isWell: boolean, nowMs: number): void {
+    const breaker = this.#arms.get(key) ?? initialBreaker;
+    this.#arms.set(key, reduceBreaker(breaker, { kind: isWell ? 'success' : 'failure' }, nowMs, stop));
+  }
+
+  #memoryOf(targetId: string): TargetMemory {
+    let memory = this.#targets.get(targetId);
+    if (memory === undefined) {
+      memory = new TargetMemory();
+      this.#targets.set(targetId, memory);
+    }
+    return memory;
+  }
+
+  #timed(key: string, policy: TimedPolicy, nowMs: number): TimedBudget {
+    const budget = trickle(this.#budgets.get(key) ?? fullBudget(policy, nowMs), policy, nowMs);
+    this.#budgets.set(key, budget);
+    return budget;
   }
 
   #observeCompute(key: string, computeMs: number): void {
     const mean = this.#computeMs.get(key) ?? computeMs;
-    this.#computeMs.set(key, mean + COMPUTE_WEIGHT * (computeMs - mean));
+    this.#computeMs.set(key, mean + MEAN_WEIGHT * (computeMs - mean));
   }
 
-  #attemptEnded(targetId: string): void {
-    this.#attempts.set(targetId, Math.max(0, (this.#attempts.get(targetId) ?? 0) - 1));
+  #observeAcceptance(key: string, accepted: NonNullable<AnsweredAttempt['accepted']>, items: number): void {
+    const ratio = accepted.items / items;
+    const before = this.#acceptance.get(key);
+    const confidence = accepted.items === 0 ? before?.acceptedConfidence : accepted.confidenceSum / accepted.items;
+    const mean = before?.acceptedConfidence ?? confidence ?? 0;
+    // Young means weigh every observation alike.
+    const count = (before?.count ?? 0) + 1;
+    const weight = Math.max(MEAN_WEIGHT, 1 / count);
+    const ratioBefore = before?.acceptedRatio ?? ratio;
+    this.#acceptance.set(key, {
+      count: Math.min(count, MAX_ACCEPTANCE_COUNT),
+      acceptedRatio: ratioBefore + weight * (ratio - ratioBefore),
+      acceptedConfidence: mean + weight * ((confidence ?? mean) - mean),
+    });
   }
+}
 
-  #reduce(targetId: string, event: BreakerEvent, nowMs: number, policy: BreakerPolicy): void {
-    this.#breakers.set(targetId, reduceBreaker(this.breakerOf(targetId), event, nowMs, policy));
-  }
+/** Beyond it the mean has forgotten the first ones. */
+const MAX_ACCEPTANCE_COUNT = 2 / MEAN_WEIGHT;
+
+function moneyPolicy({ budget }: RouteSpec): TimedPolicy | undefined {
+  if (budget === undefined) return undefined;
+  return { perMs: nanosFromUsd(budget.usd_per_hour) / MS_PER_HOUR, burst: nanosFromUsd(budget.burst_usd) };
 }

@@ -42,6 +42,7 @@ export function createServices(bindings: unknown): Services {
     table && createDynamoMetricsStore({ client: table, shards: env.METRICS_SHARDS, keepMs: METRICS_KEEP_MS });
   return {
     clock,
+    random,
     newRequestId: () => crypto.randomUUID(),
     logger,
     config: createConfigKeeper({

@@ -3,81 +3,114 @@
  * Owns the hard conditions; what is merely too slow or not good enough is weighed in plan.ts.
  */
 import { breakerVerdict } from '../resilience/breaker.ts';
+import { nanosFromUsd } from '../measure/pricing.ts';
 import type { TargetKind, TargetSpec } from '../schema/config.ts';
 import type { Placement } from '../schema/infer-request.ts';
-import { estimateCostNanos, estimateLatency, itemFactor, normalQuantile } from './estimate.ts';
+import { toCandidate } from './candidate.ts';
+import type { Candidate } from './candidate.ts';
+import type { ChosenPolicy } from './choose-policy.ts';
 import type { Facts, TargetState } from './facts.ts';
+import { normalQuantile } from './normal.ts';
+import { conditionOf, isEdgeKind } from './place.ts';
+import type { Condition } from './place.ts';
 import type { Refusal, RefusalReason } from './plan-types.ts';
-
-export type Candidate = {
-  readonly spec: TargetSpec;
-  readonly kind: TargetKind;
-  readonly variant: string;
-  readonly accuracy: number;
-  readonly p50Ms: number;
-  readonly p95Ms: number;
-  readonly neededMs: number;
-  readonly costNanos: number;
-};
 
 export type Eligible = { readonly candidates: Candidate[]; readonly refused: Refusal[] };
 
-export function eligible(facts: Facts, gatewayCostNanos: number): Eligible {
+/** What the request may cost in all: the least of what the caller, the route and its budget allow. */
+export function maxCostNanosOf({ requirements, route, budgetNanos }: Facts): number | undefined {
+  let most = requirements.maxCostNanos ?? Infinity;
+  if (route.max_cost_usd !== undefined) most = Math.min(most, nanosFromUsd(route.max_cost_usd));
+  // What is critical is not left unanswered because others have spent the money.
+  if (budgetNanos !== undefined && requirements.priority !== 'critical') most = Math.min(most, budgetNanos);
+  return most === Infinity ? undefined : most;
+}
+
+/** @param maxNanos for the whole request, gateway included */
+export function eligible(
+  facts: Facts,
+  chosen: ChosenPolicy,
+  maxNanos: number | undefined,
+  gatewayNanos: number,
+): Eligible {
   const candidates: Candidate[] = [];
   const refused: Refusal[] = [];
-  const { model } = facts;
+  const reportedDown: Candidate[] = [];
   const deadlineZ = normalQuantile(facts.route.deadline_probability);
   for (const state of facts.targets) {
     let targetRefusal: Refused | undefined;
-    let isTargetChecked = false;
+    let condition: Condition | undefined;
     for (const served of state.spec.serves) {
-      if (served.model !== model.name) continue;
+      if (served.model !== facts.model.name) continue;
       const accuracy = accuracyOf(facts, served.variant);
       if (accuracy === undefined) continue;
-      if (!isTargetChecked) {
-        targetRefusal = refuseTarget(state, facts);
-        isTargetChecked = true;
+      if (condition === undefined) {
+        targetRefusal = refuseTarget(state, facts, chosen);
+        condition = conditionOf(state, facts.nowMs);
       }
       const refusal = targetRefusal ?? refuseVariant(served.variant, facts) ?? refuseBroken(state, served);
       if (refusal !== undefined) {
-        refused.push(refusalOf(state.spec, served.variant, refusal.reason, refusal.detail));
+        refused.push(refusalOf(state.spec, served.variant, refusal.reason, refusal.detail, refusal.retryAfterMs));
         continue;
       }
-      const candidate = toCandidate(state, served, accuracy, facts, deadlineZ);
-      const totalNanos = candidate.costNanos + gatewayCostNanos;
-      const capNanos = facts.requirements.maxCostNanos;
-      if (capNanos !== undefined && totalNanos > capNanos) {
+      const candidate = toCandidate(state, served, accuracy, facts, condition, deadlineZ);
+      const totalNanos = candidate.costNanos + gatewayNanos;
+      if (maxNanos !== undefined && totalNanos > maxNanos) {
         refused.push(
-          refusalOf(state.spec, served.variant, 'over_budget', `${totalNanos} nano-dollars, ${capNanos} allowed`),
+          refusalOf(
+            state.spec,
+            served.variant,
+            'over_budget',
+            `${totalNanos} nano-dollars, ${Math.floor(maxNanos)} allowed`,
+          ),
         );
-        continue;
-      }
-      candidates.push(candidate);
+      } else (condition.isDown ? reportedDown : candidates).push(candidate);
     }
   }
+  // A probe may be wrong: where it leaves nobody, its word is not taken.
+  if (candidates.length === 0) return { candidates: reportedDown, refused };
+  for (const { spec, variant } of reportedDown)
+    refused.push(refusalOf(spec, variant, 'reported_down', 'the last probe found it down'));
   return { candidates, refused };
 }
 
-type Refused = { readonly reason: RefusalReason; readonly detail: string };
+type Refused = { readonly reason: RefusalReason; readonly detail: string; readonly retryAfterMs?: number };
 
-export function refusalOf(spec: TargetSpec, variant: string, reason: RefusalReason, detail: string): Refusal {
-  return { target: spec.id, kind: spec.endpoint.kind, variant, reason, detail };
+export function refusalOf(
+  spec: TargetSpec,
+  variant: string,
+  reason: RefusalReason,
+  detail: string,
+  retryAfterMs?: number,
+): Refusal {
+  const refusal = { target: spec.id, kind: spec.endpoint.kind, variant, reason, detail };
+  return retryAfterMs === undefined ? refusal : { ...refusal, retryAfterMs };
 }
 
 /** Conditions that hold for every variant of the target. */
-function refuseTarget(state: TargetState, facts: Facts): Refused | undefined {
+function refuseTarget(state: TargetState, facts: Facts, { targets, label }: ChosenPolicy): Refused | undefined {
   const { spec } = state;
   if (!spec.enabled) return { reason: 'disabled', detail: 'switched off in the configuration' };
   if (state.unreachable !== undefined) return { reason: 'unreachable', detail: state.unreachable };
+  if (targets?.includes(spec.id) === false) return { reason: 'not_in_policy', detail: `${label} uses other places` };
   const { placement } = facts.requirements;
   if (!isPlacedIn(spec.endpoint.kind, placement)) {
     return { reason: 'placement_excluded', detail: `placement is ${placement}` };
   }
   const verdict = breakerVerdict(state.breaker, facts.nowMs);
-  if (verdict === 'open') return { reason: 'breaker_open', detail: openFor(state, facts.nowMs) };
-  if (verdict === 'half_open_busy') return { reason: 'breaker_half_open', detail: 'a probe is under way' };
-  if (state.inFlight >= spec.max_concurrency) {
-    return { reason: 'concurrency_limit', detail: `${state.inFlight} running, ${spec.max_concurrency} allowed` };
+  if (verdict === 'open') {
+    const leftMs = openForMs(state, facts.nowMs);
+    return { reason: 'breaker_open', detail: `open for another ${leftMs} ms`, retryAfterMs: leftMs };
+  }
+  if (verdict === 'half_open_busy')
+    return { reason: 'breaker_half_open', detail: 'a probe is under way', retryAfterMs: PROBE_RETRY_MS };
+  const limit = Math.min(spec.max_concurrency, state.concurrencyLimit ?? Infinity);
+  if (state.inFlight >= limit) {
+    return {
+      reason: 'concurrency_limit',
+      detail: `${state.inFlight} running, ${Math.floor(limit)} allowed`,
+      retryAfterMs: PROBE_RETRY_MS,
+    };
   }
   if (facts.inputBytes > spec.max_payload_bytes) {
     return { reason: 'payload_too_large', detail: `${facts.inputBytes} bytes, ${spec.max_payload_bytes} allowed` };
@@ -88,16 +121,13 @@ function refuseTarget(state: TargetState, facts: Facts): Refused | undefined {
   return undefined;
 }
 
+/** A probe, or one of the attempts that fill a place, is over in about a second. */
+const PROBE_RETRY_MS = 1_000;
+
 function refuseVariant(variant: string, facts: Facts): Refused | undefined {
   const pinned = facts.requirements.variant;
   if (pinned === undefined || pinned === variant) return undefined;
   return { reason: 'variant_not_pinned', detail: `the request pins ${pinned}` };
-}
-
-function refuseBroken(state: TargetState, served: TargetSpec['serves'][number]): Refused | undefined {
-  const cold = state.cold?.[`${served.model}/${served.variant}`];
-  if (cold?.kind !== 'broken') return undefined;
-  return { reason: 'model_broken', detail: `its weights are tried again in ${Math.ceil(cold.retryAfterMs)} ms` };
 }
 
 function isPlacedIn(kind: TargetKind, placement: Placement): boolean {
@@ -111,72 +141,18 @@ function isPlacedIn(kind: TargetKind, placement: Placement): boolean {
   }
 }
 
-/** Places that are not a cloud region. */
-function isEdgeKind(kind: TargetKind): boolean {
-  switch (kind) {
-    case 'edge':
-      return true;
-    case 'lambda':
-    case 'sagemaker':
-      return false;
-  }
+function refuseBroken(state: TargetState, served: TargetSpec['serves'][number]): Refused | undefined {
+  const cold = state.cold?.[`${served.model}/${served.variant}`];
+  if (cold?.kind !== 'broken') return undefined;
+  const retryAfterMs = Math.ceil(cold.retryAfterMs);
+  return { reason: 'model_broken', detail: `its weights are tried again in ${retryAfterMs} ms`, retryAfterMs };
 }
 
-function openFor(state: TargetState, nowMs: number): string {
-  const { breaker } = state;
-  if (breaker.kind !== 'open') return 'open';
-  return `open for another ${Math.ceil(breaker.openedAtMs + breaker.openMs - nowMs)} ms`;
+function openForMs({ breaker }: TargetState, nowMs: number): number {
+  return breaker.kind === 'open' ? Math.ceil(breaker.openedAtMs + breaker.openMs - nowMs) : 0;
 }
 
 function accuracyOf(facts: Facts, variant: string): number | undefined {
   for (const spec of facts.model.variants) if (spec.name === variant) return spec.accuracy;
   return undefined;
 }
-
-function toCandidate(
-  state: TargetState,
-  served: TargetSpec['serves'][number],
-  accuracy: number,
-  facts: Facts,
-  deadlineZ: number,
-): Candidate {
-  const { spec } = state;
-  const kind = spec.endpoint.kind;
-  const key = `${served.model}/${served.variant}`;
-  const factor = itemFactor(kind, facts.itemCount);
-  const latency = estimateLatency(served.latency_prior, state.latency[key], factor, deadlineZ);
-  const loadMs = loadMsOf(state, key);
-  return {
-    spec,
-    kind,
-    variant: served.variant,
-    accuracy,
-    p50Ms: latency.p50Ms + loadMs,
-    p95Ms: latency.p95Ms + loadMs,
-    neededMs: latency.neededMs + loadMs,
-    costNanos: estimateCostNanos(spec.price, state.computeMs[key] ?? served.compute_prior_ms, factor),
-  };
-}
-
-/** A first answer waits for the weights once, however many inputs it brings. */
-function loadMsOf(state: TargetState, key: string): number {
-  const cold = state.cold?.[key];
-  return cold?.kind === 'loading' ? cold.loadMs : 0;
-}
-
-/** What the model's reference variant would cost at its cheapest enabled place, whether or not it can answer right now. */
-export function referenceCostNanos(facts: Facts): number {
-  let cheapest = Infinity;
-  for (const state of facts.targets) {
-    if (!state.spec.enabled) continue;
-    for (const served of state.spec.serves) {
-      if (served.model !== facts.model.name || served.variant !== facts.model.reference_variant) continue;
-      const candidate = toCandidate(state, served, 0, facts, Z_ANY);
-      if (candidate.costNanos < cheapest) cheapest = candidate.costNanos;
-    }
-  }
-  return cheapest === Infinity ? 0 : cheapest;
-}
-
-/** Costs do not depend on the asked probability. */
-const Z_ANY = 0;

@@ -4,7 +4,9 @@
  */
 import { attemptCostNanos } from '../measure/pricing.ts';
 import type { PriceSpec, TargetKind, TargetSpec } from '../schema/config.ts';
-import type { LatencyEstimate } from './facts.ts';
+import type { AcceptanceEstimate, EdgeLoad, LatencyEstimate } from './facts.ts';
+import { lognormalShare, normalQuantile, normalShare, Z_OF_P95, Z_OF_P99 } from './normal.ts';
+import type { Condition } from './place.ts';
 
 /** Observations that weigh as much as the prior: one slow call must not condemn a place, a hundred must. */
 const PRIOR_WEIGHT = 20;
@@ -13,15 +15,24 @@ const PRIOR_WEIGHT = 20;
  * place computes them as a batch, and most of the first one's time was the way there and back.
  */
 const REMOTE_ITEM_SHARE = 0.2;
-const Z_OF_P95 = 1.6448536269514722;
-const Z_OF_P99 = 2.3263478740408408;
 /** The clock may be too coarse to see a fast place; a ratio of latencies still needs a positive base. */
 const LEAST_MS = 0.001;
-const LEAST_PROBABILITY = 1e-6;
+/** Waiting grows without bound as a place fills up; beyond this the figure says no more than "full". */
+const MOST_LOAD_RATIO = 0.95;
+/** Of the inputs a first step answers, before any was seen: what calibrated models here accept at their thresholds. */
+const PRIOR_ACCEPTED_RATIO = 0.8;
 
 export type LatencyPrior = TargetSpec['serves'][number]['latency_prior'];
 
-export type Latency = { readonly p50Ms: number; readonly p95Ms: number; readonly neededMs: number };
+/** How long one attempt takes: a warm part with its tail and, where the place may be cold, what waking adds. */
+export type Latency = {
+  readonly p50Ms: number;
+  readonly p95Ms: number;
+  readonly p99Ms: number;
+  readonly coldRatio: number;
+  readonly coldP50Ms: number;
+  readonly coldP95Ms: number;
+};
 
 /** How much longer a batch takes than one input. Observed latencies are divided by it, estimates multiplied. */
 export function itemFactor(kind: TargetKind, items: number): number {
@@ -29,25 +40,75 @@ export function itemFactor(kind: TargetKind, items: number): number {
 }
 
 /**
- * @param factor itemFactor of the request
- * @param deadlineZ normalQuantile of the route's deadline probability
+ * @param factor itemFactor of the request, and how much longer load makes it
+ * @param queueMs waiting time before it begins
  */
 export function estimateLatency(
   prior: LatencyPrior,
   observed: LatencyEstimate | undefined,
   factor: number,
-  deadlineZ: number,
+  queueMs: number,
+  condition: Pick<Condition, 'coldRatio' | 'coldP50Ms' | 'coldP95Ms'>,
 ): Latency {
   const share = observed === undefined ? 0 : observed.count / (observed.count + PRIOR_WEIGHT);
   const priorP95Ms = Math.max(prior.p95_ms, prior.p50_ms);
-  const p50Ms = Math.max(LEAST_MS, blend(share, observed?.p50Ms, prior.p50_ms) * factor);
-  const p95Ms = Math.max(p50Ms, blend(share, observed?.p95Ms, priorP95Ms) * factor);
-  if (deadlineZ === Z_OF_P95) return { p50Ms, p95Ms, neededMs: p95Ms };
-  const fittedMs = fitted(p50Ms, p95Ms, deadlineZ);
-  if (deadlineZ < Z_OF_P95) return { p50Ms, p95Ms, neededMs: fittedMs };
-  const p99Ms = blend(share, observed?.p99Ms, fitted(prior.p50_ms, priorP95Ms, Z_OF_P99)) * factor;
-  const tailMs = p95Ms * (p99Ms / p95Ms) ** ((deadlineZ - Z_OF_P95) / (Z_OF_P99 - Z_OF_P95));
-  return { p50Ms, p95Ms, neededMs: Math.max(fittedMs, tailMs) };
+  const p50Ms = Math.max(LEAST_MS, blend(share, observed?.p50Ms, prior.p50_ms) * factor + queueMs);
+  const p95Ms = Math.max(p50Ms, blend(share, observed?.p95Ms, priorP95Ms) * factor + queueMs);
+  const fittedP99Ms = fitted(p50Ms, p95Ms, Z_OF_P99);
+  const p99Ms =
+    observed === undefined
+      ? fittedP99Ms
+      : Math.max(
+          fittedP99Ms,
+          blend(share, observed.p99Ms, fitted(prior.p50_ms, priorP95Ms, Z_OF_P99)) * factor + queueMs,
+        );
+  const { coldRatio, coldP50Ms, coldP95Ms } = condition;
+  return { p50Ms, p95Ms, p99Ms, coldRatio, coldP50Ms, coldP95Ms };
+}
+
+/** More load, more waiting: as in a single queue, by 1 / (1 - load). */
+export function loadFactor(loadRatio: number): number {
+  return 1 / (1 - Math.min(Math.max(loadRatio, 0), MOST_LOAD_RATIO));
+}
+
+/** What else the isolate computes stands before a new attempt at the edge. */
+export function edgeLoadOf(load: EdgeLoad | undefined): { readonly factor: number; readonly queueMs: number } {
+  return load === undefined ? UNLOADED : { factor: loadFactor(load.cpuRatio), queueMs: Math.max(0, load.queueMs) };
+}
+
+export const UNLOADED = { factor: 1, queueMs: 0 } as const;
+
+/**
+ * What must be left for the attempt to finish with this probability. Where the place may be cold, the bound of the part
+ * in which the probability falls: exact where warm and cold calls do not overlap, never too little.
+ * @param z normalQuantile(probability); asked once per decision
+ */
+export function neededMs(latency: Latency, probability: number, z: number): number {
+  const { coldRatio, coldP50Ms, coldP95Ms } = latency;
+  if (coldRatio <= 0) return warmNeededMs(latency, z);
+  const warmRatio = 1 - coldRatio;
+  if (probability <= warmRatio) return warmNeededMs(latency, normalQuantile(probability / warmRatio));
+  const coldZ = normalQuantile((probability - warmRatio) / coldRatio);
+  return fitted(latency.p50Ms + coldP50Ms, latency.p95Ms + coldP95Ms, coldZ);
+}
+
+function warmNeededMs({ p50Ms, p95Ms, p99Ms }: Latency, z: number): number {
+  if (z === Z_OF_P95) return p95Ms;
+  if (z < Z_OF_P95) return fitted(p50Ms, p95Ms, z);
+  return p95Ms * (p99Ms / p95Ms) ** ((z - Z_OF_P95) / (Z_OF_P99 - Z_OF_P95));
+}
+
+/** Probability of an answer within `ms`. */
+export function inTimeRatio(latency: Latency, ms: number): number {
+  const warm = warmShare(latency, ms);
+  const { coldRatio, coldP50Ms, coldP95Ms } = latency;
+  if (coldRatio <= 0) return warm;
+  return (1 - coldRatio) * warm + coldRatio * lognormalShare(latency.p50Ms + coldP50Ms, latency.p95Ms + coldP95Ms, ms);
+}
+
+function warmShare({ p50Ms, p95Ms, p99Ms }: Latency, ms: number): number {
+  if (ms <= p95Ms || p99Ms <= p95Ms) return lognormalShare(p50Ms, p95Ms, ms);
+  return normalShare(Z_OF_P95 + ((Z_OF_P99 - Z_OF_P95) * Math.log(ms / p95Ms)) / Math.log(p99Ms / p95Ms));
 }
 
 function blend(share: number, observedMs: number | undefined, priorMs: number): number {
@@ -69,38 +130,22 @@ export function estimateCostNanos(price: PriceSpec, computeMs: number, factor: n
   return attemptCostNanos(price, (price.kind === 'edge_cpu' ? price.cpu_ms_per_item + computeMs : computeMs) * factor);
 }
 
-/**
- * Quantile of the standard normal distribution. Rational approximation by P. J. Acklam (2003), relative error below
- * 1.15e-9. Exact at 0.95, which most routes ask for.
- */
-export function normalQuantile(probability: number): number {
-  if (probability === 0.95) return Z_OF_P95;
-  const p = Math.min(Math.max(probability, LEAST_PROBABILITY), 1 - LEAST_PROBABILITY);
-  if (p < 0.02425) return tailQuantile(Math.sqrt(-2 * Math.log(p)));
-  if (p > 1 - 0.02425) return -tailQuantile(Math.sqrt(-2 * Math.log(1 - p)));
-  const q = p - 0.5;
-  const r = q * q;
-  const numerator =
-    (((((-39.69683028665376 * r + 220.9460984245205) * r - 275.9285104469687) * r + 138.357751867269) * r -
-      30.66479806614716) *
-      r +
-      2.506628277459239) *
-    q;
-  const denominator =
-    ((((-54.47609879822406 * r + 161.5858368580409) * r - 155.6989798598866) * r + 66.80131188771972) * r -
-      13.28068155288572) *
-      r +
-    1;
-  return numerator / denominator;
-}
+export type Acceptance = { readonly acceptedRatio: number; readonly acceptedConfidence: number };
 
-function tailQuantile(q: number): number {
-  const numerator =
-    ((((-0.007784894002430293 * q - 0.3223964580411365) * q - 2.400758277161838) * q - 2.549732539343734) * q +
-      4.374664141464968) *
-      q +
-    2.938163982698783;
-  const denominator =
-    (((0.007784695709041462 * q + 0.3224671290700398) * q + 2.445134137142996) * q + 3.754408661907416) * q + 1;
-  return numerator / denominator;
+/**
+ * How often an answer is accepted at this confidence, and how often an accepted one is then right. A calibrated
+ * confidence of at least c means right in at least c of the cases, whatever the variant is on the whole.
+ */
+export function estimateAcceptance(
+  acceptConfidence: number,
+  accuracy: number,
+  observed: AcceptanceEstimate | undefined,
+): Acceptance {
+  if (acceptConfidence <= 0) return { acceptedRatio: 1, acceptedConfidence: accuracy };
+  if (acceptConfidence > 1) return { acceptedRatio: 0, acceptedConfidence: accuracy };
+  const share = observed === undefined ? 0 : observed.count / (observed.count + PRIOR_WEIGHT);
+  return {
+    acceptedRatio: blend(share, observed?.acceptedRatio, PRIOR_ACCEPTED_RATIO),
+    acceptedConfidence: Math.max(acceptConfidence, blend(share, observed?.acceptedConfidence, accuracy)),
+  };
 }

@@ -1,14 +1,29 @@
 /**
- * What to do after the attempts so far: another one, or finish. One pass of the plan's chain, every attempt at most once.
- * Owns escalation (the answer was not good enough), fallback (the attempt failed), and the time each attempt gets.
+ * What to do after the attempts so far: another one, wait for those that run, or finish. One pass of the plan's chain,
+ * every attempt at most once. Owns escalation (the answer was not good enough), fallback (the attempt failed), what runs
+ * beside another attempt (speculation, hedges), and the time each attempt gets.
  */
-import type { FinishedAttempt, FinishReason, Next, Plan, PlannedAttempt } from './plan-types.ts';
+import type {
+  AttemptWhy,
+  FinishedAttempt,
+  FinishReason,
+  Next,
+  Plan,
+  PlannedAttempt,
+  RunningAttempt,
+} from './plan-types.ts';
 
 export type AttemptClock = { readonly nowMs: number; readonly deadlineAtMs: number };
 
 export type AttemptLimits = {
-  /** For the whole request, gateway included; undefined: no cap. */
-  readonly maxCostNanos: number | undefined;
+  /** For the whole request, gateway included; undefined: what the plan says. */
+  readonly maxCostNanos?: number | undefined;
+  /** Begun and not yet ended. Who runs one attempt after another has none. */
+  readonly running?: readonly RunningAttempt[] | undefined;
+  /** Whether the hedge budget has a token. Default: no. */
+  readonly mayHedge?: boolean | undefined;
+  /** Whether the retry budget has a token: without one, only this isolate's own places are asked after a failure. Default: yes. */
+  readonly mayRetry?: boolean | undefined;
 };
 
 /** With less than this left nothing is started. */
@@ -19,46 +34,97 @@ const LEAST_SHARE = 0.5;
 /** Timers fire late on a busy machine: kept free even for a place that answers at once, or it would never be asked. */
 const LEAST_ROOM_MS = 20;
 
+const NOTHING: readonly RunningAttempt[] = [];
+
 /** Where the request stands. */
 type Standing = {
   readonly plan: Plan;
   readonly finished: readonly FinishedAttempt[];
+  readonly running: readonly RunningAttempt[];
+  readonly nowMs: number;
   readonly leftMs: number;
   /** What attempts may still cost. */
   readonly leftNanos: number;
+  readonly mayHedge: boolean;
+  readonly mayRetry: boolean;
 };
 
 export function next(
   plan: Plan,
   finished: readonly FinishedAttempt[],
   clock: AttemptClock,
-  limits: AttemptLimits,
+  limits: AttemptLimits = {},
 ): Next {
+  const running = limits.running ?? NOTHING;
   const standing: Standing = {
     plan,
     finished,
+    running,
+    nowMs: clock.nowMs,
     leftMs: clock.deadlineAtMs - clock.nowMs,
-    leftNanos: leftNanosOf(plan, finished, limits),
+    leftNanos: leftNanosOf(plan, finished, running, limits.maxCostNanos),
+    mayHedge: limits.mayHedge ?? false,
+    mayRetry: limits.mayRetry ?? true,
   };
-  const last = finished.at(-1);
-  if (last === undefined) return start(standing);
-  const { outcome } = last;
-  if (outcome.kind === 'answered') {
-    const asked = plan.attempts[last.index]?.acceptConfidence ?? 0;
-    if (outcome.leastConfidence >= asked) return finish('accepted', 'every answer reached its confidence');
-    return escalate(standing);
-  }
-  if (outcome.reason === 'cancelled') return giveUp(standing, 'the caller left');
-  return fallBack(standing);
+  const outcome = finished.at(-1)?.outcome;
+  if (finished.some((done) => isGoodEnough(done, plan)))
+    return finish('accepted', 'every answer reached its confidence');
+  if (outcome?.kind === 'failed' && outcome.reason === 'cancelled') return giveUp(standing, 'the caller left');
+  if (running.length > 0) return beside(standing);
+  if (outcome === undefined) return start(standing);
+  return outcome.kind === 'answered' ? escalate(standing) : fallBack(standing);
+}
+
+/** Each attempt is sent whatever has no accepted answer yet, so one that is good enough as a whole completes the request. */
+function isGoodEnough({ index, outcome }: FinishedAttempt, plan: Plan): boolean {
+  return outcome.kind === 'answered' && outcome.leastConfidence >= (plan.attempts[index]?.acceptConfidence ?? 0);
 }
 
 function start(standing: Standing): Next {
-  if (standing.plan.attempts.length === 0) return finish('exhausted', 'no target is eligible');
+  const { attempts } = standing.plan;
+  if (attempts.length === 0) return finish('exhausted', 'no target is eligible');
   if (isLate(standing)) return finish('deadline', 'no time was left to start');
-  const index = find(standing, (attempt) => isAffordable(attempt, standing));
-  return index === undefined
-    ? finish('exhausted', 'the money left pays for no attempt')
-    : begin(standing, index, 'first');
+  const index = find(standing, (attempt) => !attempt.isSpeculative && isAffordable(attempt, standing));
+  if (index === undefined) return finish('exhausted', 'the money left pays for no attempt');
+  const speculative = speculationBeside(standing, index);
+  // It leaves first: what computes in this isolate would hold it back.
+  return speculative === undefined ? begin(standing, index, 'first') : begin(standing, speculative, 'speculation');
+}
+
+function speculationBeside(standing: Standing, index: number): number | undefined {
+  const firstNanos = standing.plan.attempts[index]?.predictedCostNanos ?? 0;
+  return find(standing, (it) => it.isSpeculative && it.predictedCostNanos + firstNanos <= standing.leftNanos);
+}
+
+/** Something runs: what should run beside it, or else wait. */
+function beside(standing: Standing): Next {
+  const { plan, running, finished } = standing;
+  const [only, another] = running;
+  if (only === undefined || another !== undefined || isLate(standing)) return wait();
+  const own = plan.attempts[only.index];
+  if (own === undefined) return wait();
+  if (own.isSpeculative && finished.length === 0) {
+    const first = find(standing, (it) => it.role === 'primary' && !it.isSpeculative && isAffordable(it, standing));
+    return first === undefined ? wait() : begin(standing, first, 'first');
+  }
+  return hedge(standing, only, own);
+}
+
+/** At most once a request, never after the first token. */
+function hedge(standing: Standing, only: RunningAttempt, own: PlannedAttempt): Next {
+  const { plan, finished, nowMs, leftMs, mayHedge } = standing;
+  if (!mayHedge || own.hedgeAfterMs === null || only.firstTokenAtMs !== undefined) return wait();
+  if (finished.some((done) => plan.attempts[done.index]?.role === 'hedge')) return wait();
+  const index = plan.attempts.findIndex((it) => it.hedgeOf === only.index);
+  const repeated = plan.attempts[index];
+  if (repeated === undefined || !isAffordable(repeated, standing) || !isOpen(standing, index, repeated)) return wait();
+  const dueAtMs = only.startedAtMs + own.hedgeAfterMs;
+  if (nowMs < dueAtMs) return { kind: 'wait', untilMs: dueAtMs };
+  return repeated.predictedP50Ms <= leftMs ? begin(standing, index, 'hedge') : wait();
+}
+
+function wait(): Next {
+  return { kind: 'wait', untilMs: undefined };
 }
 
 function escalate(standing: Standing): Next {
@@ -72,25 +138,43 @@ function fallBack(standing: Standing): Next {
   if (isLate(standing)) return giveUp(standing, 'no time is left');
   const bestAccuracy = bestAnswered(standing);
   const index = bestAccuracy === undefined ? findAny(standing) : findBetter(standing, bestAccuracy);
-  return index === undefined
-    ? giveUp(standing, 'every attempt left is too slow, too dear or tried')
-    : begin(standing, index, 'fallback');
+  if (index !== undefined) return begin(standing, index, 'fallback');
+  return giveUp(
+    standing,
+    standing.mayRetry ? 'every attempt left is too slow, too dear or tried' : 'the retry budget is spent',
+  );
 }
 
 /** There is an answer already: only a better one that fits is worth waiting for. */
 function findBetter(standing: Standing, bestAccuracy: number): number | undefined {
   return (
-    find(standing, (candidate) => candidate.role === 'primary' && fits(candidate, standing)) ??
-    find(standing, (candidate) => candidate.predictedAccuracy > bestAccuracy && fits(candidate, standing))
+    find(
+      standing,
+      (candidate) => candidate.role === 'primary' && fits(candidate, standing) && mayFollow(candidate, standing),
+    ) ??
+    find(
+      standing,
+      (candidate) =>
+        candidate.predictedAccuracy > bestAccuracy && fits(candidate, standing) && mayFollow(candidate, standing),
+    )
   );
 }
 
 /** There is no answer: one with even odds of being in time first, then any that money allows. */
 function findAny(standing: Standing): number | undefined {
   return (
-    find(standing, (candidate) => isAffordable(candidate, standing) && candidate.predictedP50Ms <= standing.leftMs) ??
-    find(standing, (candidate) => isAffordable(candidate, standing))
+    find(
+      standing,
+      (candidate) =>
+        isAffordable(candidate, standing) &&
+        candidate.predictedP50Ms <= standing.leftMs &&
+        mayFollow(candidate, standing),
+    ) ?? find(standing, (candidate) => isAffordable(candidate, standing) && mayFollow(candidate, standing))
   );
+}
+
+function mayFollow(candidate: PlannedAttempt, standing: Standing): boolean {
+  return standing.mayRetry || candidate.kind === 'edge';
 }
 
 function giveUp(standing: Standing, detail: string): Next {
@@ -102,7 +186,7 @@ function finish(reason: FinishReason, detail: string): Next {
   return { kind: 'finish', reason, detail };
 }
 
-function begin(standing: Standing, index: number, why: 'first' | 'escalation' | 'fallback'): Next {
+function begin(standing: Standing, index: number, why: AttemptWhy): Next {
   return { kind: 'attempt', index, why, timeoutMs: timeoutMsOf(standing, index) };
 }
 
@@ -126,8 +210,8 @@ function roomBehindMs(standing: Standing, own: PlannedAttempt): number {
   let roomMs = 0;
   for (let index = 0; index < attempts.length; index += 1) {
     const behind = attempts[index];
-    if (behind === undefined || behind.target === own.target || !isOpen(standing, index, behind.target)) continue;
-    if (behind.predictedP50Ms > leftMs) continue;
+    if (behind === undefined || behind.target === own.target || behind.role === 'hedge') continue;
+    if (behind.predictedP50Ms > leftMs || !isOpen(standing, index, behind)) continue;
     if (find(standing, (candidate) => candidate.target === behind.target) !== index) continue;
     roomMs += Math.max(LEAST_ROOM_MS, behind.predictedP50Ms);
   }
@@ -135,20 +219,32 @@ function roomBehindMs(standing: Standing, own: PlannedAttempt): number {
 }
 
 /** First attempt in the plan's order that is untried, not on a target that failed in this request, and wanted. */
-function find(standing: Standing, isWanted: (candidate: PlannedAttempt, index: number) => boolean): number | undefined {
+function find(standing: Standing, isWanted: (candidate: PlannedAttempt) => boolean): number | undefined {
   const { attempts } = standing.plan;
   for (let index = 0; index < attempts.length; index += 1) {
     const candidate = attempts[index];
-    if (candidate !== undefined && isOpen(standing, index, candidate.target) && isWanted(candidate, index))
-      return index;
+    if (candidate === undefined || candidate.role === 'hedge') continue;
+    if (isOpen(standing, index, candidate) && isWanted(candidate)) return index;
   }
   return undefined;
 }
 
-function isOpen(standing: Standing, index: number, target: string): boolean {
-  for (const done of standing.finished) {
+/** A hedge may repeat an attempt at the place where it runs. */
+function isOpen(
+  { plan, finished, running }: Standing,
+  index: number,
+  { target, variant, role }: PlannedAttempt,
+): boolean {
+  for (const done of finished) {
     if (done.index === index) return false;
-    if (done.outcome.kind === 'failed' && standing.plan.attempts[done.index]?.target === target) return false;
+    const tried = plan.attempts[done.index];
+    if (tried?.target !== target) continue;
+    if (done.outcome.kind === 'failed' || (tried.role === 'hedge' && tried.variant === variant)) return false;
+  }
+  for (const begun of running) {
+    if (begun.index === index) return false;
+    const tried = plan.attempts[begun.index];
+    if (role !== 'hedge' && tried?.target === target && tried.variant === variant) return false;
   }
   return true;
 }
@@ -176,9 +272,16 @@ function bestAnswered(standing: Standing): number | undefined {
   return best;
 }
 
-function leftNanosOf(plan: Plan, finished: readonly FinishedAttempt[], limits: AttemptLimits): number {
-  if (limits.maxCostNanos === undefined) return Infinity;
-  let leftNanos = limits.maxCostNanos - plan.gatewayCostNanos;
+/** What runs is counted as predicted: it will have to be paid, whoever wins. */
+function leftNanosOf(
+  plan: Plan,
+  finished: readonly FinishedAttempt[],
+  running: readonly RunningAttempt[],
+  maxCostNanos = plan.maxCostNanos,
+): number {
+  if (maxCostNanos === undefined) return Infinity;
+  let leftNanos = maxCostNanos - plan.gatewayCostNanos;
   for (const done of finished) leftNanos -= done.costNanos;
+  for (const begun of running) leftNanos -= plan.attempts[begun.index]?.predictedCostNanos ?? 0;
   return leftNanos;
 }

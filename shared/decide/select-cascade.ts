@@ -2,14 +2,13 @@
  * Primary attempts of a cascade: the route's steps in order, each as long as time and money hold out after the ones
  * before it. Owns where the caller's complexity makes it start and how sure each answer must be.
  */
-import type { RouteSpec } from '../schema/config.ts';
-import type { Candidate } from './eligible.ts';
+import type { CascadeSteps } from '../schema/route-policy.ts';
+import type { Candidate } from './candidate.ts';
 import type { Facts } from './facts.ts';
 import type { MissedRequirement } from './plan-types.ts';
-import { best, bestEffort, byAccuracy, byCost, selectSingle, tooSlow } from './select-single.ts';
+import { best, bestEffort, byAccuracy, byCost, isHard, isUrgent, selectSingle, tooSlow } from './select-single.ts';
 import type { Choice, Selection, SetAside } from './select-single.ts';
-
-export type CascadeSteps = Extract<RouteSpec['policy'], { kind: 'cascade' }>['steps'];
+import { spread } from './spread.ts';
 
 /** What is left for all primary attempts together. */
 type Left = { readonly ms: number; readonly nanos: number };
@@ -34,11 +33,11 @@ export function selectCascade(
 function selectInPolicy(facts: Facts, pool: readonly Candidate[], steps: CascadeSteps, left: Left): Selection {
   const { complexity } = facts.requirements;
   if (complexity === 'high') return withStepConfidence(selectSingle(facts, pool, byAccuracy, left.ms), facts, steps);
-  const firstStep = complexity === 'medium' ? 1 : 0;
+  const firstStep = complexity === 'medium' || (complexity === 'auto' && isHard(facts)) ? 1 : 0;
   const missed: MissedRequirement[] = [];
   let walked = walk(facts, pool, steps, firstStep, left);
   if (walked.primary.length === 0 && firstStep > 0) {
-    missed.push('model_complexity');
+    if (complexity === 'medium') missed.push('model_complexity');
     walked = walk(facts, pool, steps, 0, left);
   }
   if (walked.primary.length === 0) {
@@ -49,6 +48,7 @@ function selectInPolicy(facts: Facts, pool: readonly Candidate[], steps: Cascade
     const setAside = walked.setAside.filter((it) => it.candidate !== chosen);
     walked = { primary: [{ candidate: chosen, acceptConfidence: stepConfidence(facts, steps, chosen) }], setAside };
   }
+  if (missed.length === 0) walked = speculate(walked, facts, pool, steps, left);
   if (isBelowMinAccuracy(walked.primary, facts)) missed.push('min_accuracy');
   return { ...walked, missed, reason: reasonOf(walked.primary, missed) };
 }
@@ -70,7 +70,9 @@ function walk(facts: Facts, pool: readonly Candidate[], steps: CascadeSteps, fir
       for (const candidate of options) setAside.push(switchedOff(candidate));
       continue;
     }
-    const chosen = best(options, byCost, (candidate) => candidate.neededMs <= ms && candidate.costNanos <= nanos);
+    const fits = (candidate: Candidate): boolean => candidate.neededMs <= ms && candidate.costNanos <= nanos;
+    const cheapest = best(options, byCost, fits);
+    const chosen = cheapest === undefined ? undefined : spread(cheapest, options, facts, fits);
     for (const candidate of options) {
       if (candidate.neededMs > ms) setAside.push(tooSlow(candidate, ms));
       else if (candidate.costNanos > nanos) setAside.push(tooDear(candidate, nanos));
@@ -83,6 +85,35 @@ function walk(facts: Facts, pool: readonly Candidate[], steps: CascadeSteps, fir
     isAnyAccepted = facts.requirements.complexity === 'low' && acceptConfidence === 0;
   }
   return { primary, setAside };
+}
+
+/**
+ * Time holds one step, not two in sequence: for whom it is worth it, a later step begins together with the first, and its
+ * answer is used only where the first one's is not good enough. The last one that fits, for there is no third chance.
+ */
+function speculate(walked: Walked, facts: Facts, pool: readonly Candidate[], steps: CascadeSteps, left: Left): Walked {
+  const [first, ...others] = walked.primary;
+  const { speculation } = facts.route;
+  const isWanted =
+    speculation === undefined ? isUrgent(facts) : speculation.priorities.includes(facts.requirements.priority);
+  if (first === undefined || others.length > 0 || !(first.acceptConfidence > 0) || !isWanted) return walked;
+  const nanos = left.nanos - first.candidate.costNanos;
+  for (let position = steps.length - 1; position > positionOf(steps, first.candidate.variant); position -= 1) {
+    const variant = steps[position]?.variant;
+    const chosen = best(
+      pool,
+      byCost,
+      (it) => it.variant === variant && it.neededMs <= left.ms && it.costNanos <= nanos && isAllowed(it, facts),
+    );
+    if (chosen === undefined) continue;
+    const second = { candidate: chosen, acceptConfidence: stepConfidence(facts, steps, chosen), isSpeculative: true };
+    return { primary: [first, second], setAside: walked.setAside.filter((it) => it.candidate !== chosen) };
+  }
+  return walked;
+}
+
+function isAllowed(candidate: Candidate, facts: Facts): boolean {
+  return facts.acceptConfidenceOf?.[candidate.variant] !== null;
 }
 
 /**
@@ -119,7 +150,11 @@ function positionOf(steps: CascadeSteps, variant: string): number {
 function skipped(candidate: Candidate, facts: Facts): SetAside {
   const { complexity } = facts.requirements;
   const detail =
-    complexity === 'low' ? 'low takes any answer of the step before' : `${complexity} starts above the first step`;
+    complexity === 'low'
+      ? 'low takes any answer of the step before'
+      : complexity === 'auto'
+        ? `estimated difficulty ${facts.difficulty ?? 0}, above ${facts.route.skip_above_difficulty ?? 0}`
+        : `${complexity} starts above the first step`;
   return { candidate, reason: 'complexity_skips', detail };
 }
 
@@ -148,5 +183,7 @@ function reasonOf(primary: readonly Choice[], missed: readonly MissedRequirement
   const place = `${first.candidate.variant} at ${first.candidate.spec.id}`;
   if (missed.includes('latency_requirement')) return `Best effort: ${place}; no step is likely to be in time.`;
   if (second === undefined) return `${place} answers; no further step fits the requirements.`;
+  if (second.isSpeculative === true)
+    return `${place} answers; ${second.candidate.variant} at ${second.candidate.spec.id} starts with it, because time does not hold both in sequence.`;
   return `${place} answers first; below confidence ${first.acceptConfidence} it escalates to ${second.candidate.variant} at ${second.candidate.spec.id}.`;
 }

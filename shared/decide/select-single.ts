@@ -2,20 +2,27 @@
  * One primary place by the policy's order, among those that meet the requirements; when none does, the best effort.
  * Owns which requirement gives way first: complexity (a hint), then accuracy, then time (a late answer is none).
  */
-import type { Candidate } from './eligible.ts';
+import type { Candidate } from './candidate.ts';
 import type { Facts } from './facts.ts';
 import type { MissedRequirement, RefusalReason } from './plan-types.ts';
+import { spread } from './spread.ts';
 
 /** Negative where `a` goes first. */
 export type Order = (a: Candidate, b: Candidate) => number;
 
-export const byCost: Order = (a, b) => a.costNanos - b.costNanos || a.neededMs - b.neededMs || b.accuracy - a.accuracy;
+export const byCost: Order = (a, b) =>
+  a.rankCostNanos - b.rankCostNanos || a.rankMs - b.rankMs || b.accuracy - a.accuracy;
 export const byLatency: Order = (a, b) =>
-  a.neededMs - b.neededMs || a.costNanos - b.costNanos || b.accuracy - a.accuracy;
+  a.rankMs - b.rankMs || a.rankCostNanos - b.rankCostNanos || b.accuracy - a.accuracy;
 export const byAccuracy: Order = (a, b) =>
-  b.accuracy - a.accuracy || a.costNanos - b.costNanos || a.neededMs - b.neededMs;
+  b.accuracy - a.accuracy || a.rankCostNanos - b.rankCostNanos || a.rankMs - b.rankMs;
 
-export type Choice = { readonly candidate: Candidate; readonly acceptConfidence: number };
+export type Choice = {
+  readonly candidate: Candidate;
+  readonly acceptConfidence: number;
+  /** Begun together with the first, because time would not hold both in sequence. */
+  readonly isSpeculative?: boolean;
+};
 
 /** A candidate that a requirement keeps from being primary. It may still stand in reserve. */
 export type SetAside = { readonly candidate: Candidate; readonly reason: RefusalReason; readonly detail: string };
@@ -29,19 +36,26 @@ export type Selection = {
 
 export function selectSingle(facts: Facts, pool: readonly Candidate[], order: Order, leftMs: number): Selection {
   const needs = needsOf(facts, leftMs);
-  const chosen = choose(pool, order, needs, facts);
-  if (chosen === undefined)
+  const favourite = choose(pool, order, needs, facts);
+  if (favourite === undefined)
     return { primary: [], setAside: [], missed: [], reason: 'No place in the policy can answer.' };
+  const chosen = spread(favourite, pool, facts, (it) => isInTime(it, needs));
   const missed: MissedRequirement[] = [];
   if (!isInTime(chosen, needs)) missed.push('latency_requirement');
   if (!isGoodEnough(chosen, needs)) missed.push('min_accuracy');
-  if (!isHardEnough(chosen, needs)) missed.push('model_complexity');
+  if (!isHardEnough(chosen, needs) && facts.requirements.complexity !== 'auto') missed.push('model_complexity');
   return {
     primary: [{ candidate: chosen, acceptConfidence: 0 }],
     setAside: pool.flatMap((candidate) => (candidate === chosen ? [] : setAsideOf(candidate, needs))),
     missed,
     reason: reasonOf(chosen, order, missed),
   };
+}
+
+/** Estimated, before any model runs, to be beyond the smallest one. */
+export function isHard({ difficulty, route, requirements }: Facts): boolean {
+  const { skip_above_difficulty: most } = route;
+  return most !== undefined && difficulty !== undefined && requirements.variant === undefined && difficulty > most;
 }
 
 type Needs = {
@@ -60,7 +74,7 @@ function needsOf(facts: Facts, leftMs: number): Needs {
     leftMs,
     minAccuracy: requirements.minAccuracy ?? 0,
     onlyVariant: complexity === 'high' ? model.reference_variant : undefined,
-    aboveAccuracy: complexity === 'medium' ? leastAccuracy(facts) : -1,
+    aboveAccuracy: complexity === 'medium' || (complexity === 'auto' && isHard(facts)) ? leastAccuracy(facts) : -1,
   };
 }
 
@@ -125,7 +139,7 @@ function setAsideOf(candidate: Candidate, needs: Needs): SetAside[] {
   if (!isHardEnough(candidate, needs)) {
     const detail =
       needs.onlyVariant === undefined
-        ? 'medium leaves out the weakest variant'
+        ? 'a request this hard leaves out the weakest variant'
         : `high starts with ${needs.onlyVariant}`;
     return [{ candidate, reason: 'complexity_skips', detail }];
   }

@@ -4,7 +4,7 @@
  * Owns counting, merging and the stored form; what the figures mean is summary.ts.
  */
 import * as z from 'zod/mini';
-import type { AuditRecord, RequestRecord } from '../schema/record.ts';
+import type { AttemptRecord, AuditRecord, RequestRecord } from '../schema/record.ts';
 import { addToSketch, createSketch, decodeSketch, encodeSketch, mergeSketch } from './sketch.ts';
 import type { Sketch } from './sketch.ts';
 
@@ -73,17 +73,23 @@ export function addRecord(metrics: MetricsSnapshot, record: RequestRecord): void
   let hasEscalation = false;
   for (const attempt of record.attempts) {
     if (attempt.why === 'fallback') hasFallback = true;
-    if (attempt.why === 'escalation') hasEscalation = true;
+    if (isEscalation(attempt)) hasEscalation = true;
     const target = seriesOf(metrics.targets, `${attempt.target}|${record.model}|${attempt.variant}`, newTargetSeries);
     target.attempts += 1;
     if (attempt.outcome === 'failed') target.failures += 1;
     target.items += attempt.items;
     target.acceptedItems += attempt.acceptedItems;
     target.costNanos += attempt.costNanos;
-    addToSketch(target.latency, attempt.latencyMs);
+    // How long it would have taken nobody knows.
+    if (attempt.outcome !== 'cancelled') addToSketch(target.latency, attempt.latencyMs);
   }
   if (hasFallback) route.fallbacks += 1;
   if (hasEscalation) route.escalations += 1;
+}
+
+/** A step begun early is an escalation where its answer was needed. */
+function isEscalation({ why, outcome }: AttemptRecord): boolean {
+  return why === 'escalation' || (why === 'speculation' && (outcome === 'accepted' || outcome === 'partly_accepted'));
 }
 
 /** In place. What background audits of one answer did; no request waits for them, and none is charged. */

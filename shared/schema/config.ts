@@ -5,12 +5,11 @@
 import * as z from 'zod';
 import { guaranteeSchema } from '../guard/guarantee-schema.ts';
 import { modelInputSpecSchema, taskSchema } from './card.ts';
+import { configName as name } from './config-name.ts';
 import { PRIORITIES } from './infer-request.ts';
+import { policySchema, routeOptions } from './route-policy.ts';
 import { onnxSpecSchema, weightsSchema } from './weights.ts';
 
-const name = z
-  .string()
-  .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'must be lower-case letters, digits, dot, dash or underscore');
 const ratio = z.number().min(0).max(1);
 const positiveMs = z.number().positive().max(600_000);
 const usd = z.number().nonnegative();
@@ -116,20 +115,18 @@ const targetSchema = z.strictObject({
   max_batch: z.number().int().positive(),
   max_payload_bytes: z.number().int().positive(),
   max_concurrency: z.number().int().positive(),
+  /** For places that scale to zero: what a call that meets a cold one waits in addition. */
+  cold_start: z
+    .strictObject({
+      p50_ms: positiveMs,
+      p95_ms: positiveMs,
+      /** An unused place is gone after it. */
+      idle_ms: z.number().positive().max(86_400_000),
+      /** Chance of meeting a cold place where this isolate has had no answer within `idle_ms`. */
+      probability: ratio,
+    })
+    .optional(),
 });
-
-const cascadeStepSchema = z.strictObject({
-  variant: name,
-  /** An answer below it is escalated. */
-  accept_confidence: ratio,
-});
-
-const policySchema = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('cascade'), steps: z.array(cascadeStepSchema).min(1) }),
-  z.strictObject({ kind: z.literal('cheapest') }),
-  z.strictObject({ kind: z.literal('fastest') }),
-  z.strictObject({ kind: z.literal('most_accurate') }),
-]);
 
 const routeSchema = z.strictObject({
   name,
@@ -146,6 +143,7 @@ const routeSchema = z.strictObject({
   }),
   /** Holds the cascade's shortcuts to a stated agreement; their thresholds then come from calibration, not from the steps. */
   guarantee: guaranteeSchema.optional(),
+  ...routeOptions,
 });
 
 const breakerSchema = z.strictObject({
@@ -189,6 +187,8 @@ export const configSchema = z.strictObject({
     as_of: z.iso.date(),
   }),
   breaker: breakerSchema,
+  /** Fallbacks into remote places that requests may be followed by; see resilience/budget.ts. Default: RETRY_BUDGET. */
+  retry_budget: z.strictObject({ ratio: ratio, burst: z.number().nonnegative().max(100_000) }).optional(),
   limits: limitsSchema,
   api_keys: z.array(apiKeySchema),
 });

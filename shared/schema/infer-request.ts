@@ -15,6 +15,11 @@ export type Priority = (typeof PRIORITIES)[number];
 export type Placement = (typeof PLACEMENTS)[number];
 type CacheMode = (typeof CACHE_MODES)[number];
 
+/** Keys of `metadata`, in requests and in the rules that look at them. */
+export const METADATA_KEY = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+const MAX_METADATA_KEYS = 16;
+const MAX_METADATA_CHARS = 256;
+
 /** Ten minutes: longer than any upstream here can hold a synchronous call. */
 const MAX_LATENCY_REQUIREMENT_MS = 600_000;
 
@@ -52,6 +57,23 @@ export const inferRequestSchema = z.strictObject(
     variant: z.optional(shortName),
     cache: z._default(oneOf(CACHE_MODES), 'default'),
     explain: z._default(z.boolean('must be true or false'), false),
+    /** For the route's rules; never sent on, never logged. */
+    metadata: z.optional(
+      z
+        .record(
+          z.string().check(z.regex(METADATA_KEY, 'must be lower-case letters, digits, dot, dash or underscore')),
+          z
+            .string('must be a text')
+            .check(z.maxLength(MAX_METADATA_CHARS, `has more than ${MAX_METADATA_CHARS} characters`)),
+          'must be an object of texts',
+        )
+        .check(
+          z.refine(
+            (entries) => Object.keys(entries).length <= MAX_METADATA_KEYS,
+            `has more than ${MAX_METADATA_KEYS} keys`,
+          ),
+        ),
+    ),
   },
   // Unknown keys have an issue of their own, which names them.
   { error: (issue) => (issue.code === 'invalid_type' ? 'must be a JSON object' : undefined) },
@@ -71,10 +93,13 @@ export type Requirements = {
   readonly variant: string | undefined;
 };
 
+export type Metadata = Readonly<Record<string, string>>;
+
 export type InferRequest = {
   readonly modelName: string;
   readonly input: ModelInput;
   readonly requirements: Requirements;
   readonly cacheMode: CacheMode;
   readonly explain: boolean;
+  readonly metadata?: Metadata | undefined;
 };

@@ -5,7 +5,7 @@
 import type { ErrorCode } from '../errors.ts';
 import type { TargetKind } from './config.ts';
 import type { Priority } from './infer-request.ts';
-import type { FailureReason } from '../decide/plan-types.ts';
+import type { AttemptWhy, FailureReason } from '../decide/plan-types.ts';
 
 export type CacheStatus = 'miss' | 'hit' | 'semantic' | 'stale';
 
@@ -14,8 +14,9 @@ export type AttemptRecord = {
   readonly kind: TargetKind;
   readonly region: string;
   readonly variant: string;
-  readonly why: 'first' | 'escalation' | 'fallback';
-  readonly outcome: 'accepted' | 'partly_accepted' | 'low_confidence' | 'failed';
+  readonly why: AttemptWhy;
+  /** `cancelled`: it ran beside another attempt, which answered first. */
+  readonly outcome: 'accepted' | 'partly_accepted' | 'low_confidence' | 'failed' | 'cancelled';
   readonly reason: FailureReason | null;
   /** For people: "3 of 4 answers at or above 0.85". Public; holds no input. */
   readonly detail: string;

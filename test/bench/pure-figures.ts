@@ -60,6 +60,7 @@ function realisticFacts(): Facts {
   if (model === undefined || route === undefined) throw new Error(`the card of ${MODEL} gives no model`);
   return {
     nowMs: NOW_MS,
+    random: 0.5,
     deadlineAtMs: NOW_MS + route.default_deadline_ms,
     requirements: {
       latencyMs: undefined,

@@ -27,6 +27,8 @@ export type Harness = {
   readonly calls: { target: string; call: TargetCall }[];
   readonly shared: Map<string, string>;
   nowMs: number;
+  /** What the next request draws. */
+  random: number;
   config: Config;
   post(body: unknown, headers?: Record<string, string>): Promise<{ status: number; body: Answer; headers: Headers }>;
 };
@@ -87,7 +89,7 @@ export function createHarness(
     lambda: answering(0.99),
     sagemaker: answering(0.99),
   };
-  const state = { nowMs: 1_700_000_000_000, config: overrides.config ?? testConfig() };
+  const state = { nowMs: 1_700_000_000_000, random: 0.5, config: overrides.config ?? testConfig() };
   const clock = { now: () => state.nowMs };
   const logger = createLogger(clock, 'debug', (line) => lines.push(line));
   const counted = emptyMetrics();
@@ -126,6 +128,7 @@ export function createHarness(
   const made = new WeakMap<Config, ReadonlyMap<string, Target>>();
   const services: Services = {
     clock,
+    random: () => state.random,
     newRequestId: () => 'generated-id',
     logger,
     config: {
@@ -170,6 +173,12 @@ export function createHarness(
     },
     set nowMs(value) {
       state.nowMs = value;
+    },
+    get random() {
+      return state.random;
+    },
+    set random(value) {
+      state.random = value;
     },
     get config() {
       return state.config;

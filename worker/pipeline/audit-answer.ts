@@ -41,7 +41,7 @@ export function auditAnswer(items: readonly AnsweredItem[], trip: Trip, services
 function mayBeAudited(request: InferRequest, trip: Trip, services: Services): boolean {
   if (request.requirements.variant !== undefined || request.requirements.placement === 'edge') return false;
   try {
-    admit('low', services.state.inFlight, trip.inForce.config.limits);
+    admit('low', services.state, services.clock.now(), trip.inForce.config.limits);
     return true;
   } catch {
     return false;
@@ -105,6 +105,7 @@ function askReference(drawn: readonly Drawn[], trip: Trip, services: Services, i
     deadlineAtMs,
     gatewayCostNanos: 0,
     breakerPolicy: trip.inForce.config.breaker,
+    retryBudget: trip.inForce.config.retry_budget,
     // The caller may leave; the audit goes on.
     signal: new AbortController().signal,
     clock: services.clock,

@@ -1,18 +1,27 @@
 /**
- * Runs a plan: the only step that touches the outside. Asks the core after every attempt what comes next, sends on only
- * the inputs that still need an answer, and keeps the best answer each input has.
+ * Runs a plan: the only step that touches the outside. Asks the core whenever something ends or falls due what comes next,
+ * sends on only the inputs that still need an answer, and keeps the best answer each input has. Owns running attempts
+ * beside one another and cancelling those that come too late; what an attempt leaves behind is attempt-log.ts.
  */
-import type { FinishedAttempt, FinishReason, Next, Plan, PlannedAttempt } from '../../shared/decide/plan-types.ts';
+import type {
+  AttemptWhy,
+  FinishedAttempt,
+  FinishReason,
+  Next,
+  Plan,
+  PlannedAttempt,
+} from '../../shared/decide/plan-types.ts';
 import { next } from '../../shared/decide/next.ts';
-import { attemptCostNanos } from '../../shared/measure/pricing.ts';
-import type { BreakerPolicy, TargetSpec } from '../../shared/schema/config.ts';
+import type { EarnedPolicy } from '../../shared/resilience/budget.ts';
+import type { BreakerPolicy } from '../../shared/schema/config.ts';
 import type { InferRequest } from '../../shared/schema/infer-request.ts';
 import { inputCount, selectInputs } from '../../shared/schema/model-input.ts';
 import type { AnsweredItem } from '../../shared/schema/infer-result.ts';
 import type { Prediction } from '../../shared/schema/prediction.ts';
 import type { AttemptRecord } from '../../shared/schema/record.ts';
 import type { IsolateState } from '../isolate-state.ts';
-import type { Clock, Target, TargetResult } from '../ports.ts';
+import type { Clock, Target, TargetCall, TargetResult } from '../ports.ts';
+import { answeredRecord, attemptNanos, cancelledRecord, cpuMsOf, failedRecord, type Begun } from './attempt-record.ts';
 import type { Served } from './config-index.ts';
 
 export type ExecuteContext = {
@@ -24,12 +33,15 @@ export type ExecuteContext = {
   /** What the gateway itself costs is spent already. */
   readonly gatewayCostNanos: number;
   readonly breakerPolicy: BreakerPolicy;
+  readonly retryBudget: EarnedPolicy | undefined;
   readonly signal: AbortSignal;
   readonly clock: Clock;
   readonly state: IsolateState;
   readonly targetOf: (id: string) => Target | undefined;
   /** Asked once, before the first attempt that leaves the isolate. A cached answer ends the execution. */
   readonly beforeRemote: () => Promise<boolean>;
+  /** A place said that it must start first. */
+  readonly onNotReady?: (target: Target, call: TargetCall) => void;
 };
 
 export type Execution = {
@@ -45,34 +57,55 @@ export async function execute(context: ExecuteContext): Promise<Execution> {
   for (;;) {
     if (context.signal.aborted) return run.end('cancelled', 'the caller left');
     const step = run.next();
-    if (step.kind === 'finish') return run.end(step.reason, step.detail);
-    if (run.isFirstRemote(step.index) && (await context.beforeRemote()))
-      return run.end('cached', 'found in the shared cache');
-    await run.attempt(step);
+    switch (step.kind) {
+      case 'finish':
+        return run.end(step.reason, step.detail);
+      case 'wait':
+        await run.wait(step.untilMs);
+        break;
+      case 'attempt':
+        if (run.isFirstRemote(step.index) && (await context.beforeRemote()))
+          return run.end('cached', 'found in the shared cache');
+        run.begin(step);
+        break;
+    }
   }
 }
+
+/** An attempt under way; `settled` when its result is taken in. */
+type Running = Begun & { readonly index: number; readonly target: Target; settled: Promise<void> };
 
 class Run {
   readonly #context: ExecuteContext;
   readonly #items: (AnsweredItem | undefined)[];
+  readonly #running: Running[] = [];
   readonly #finished: FinishedAttempt[] = [];
   readonly #attempts: AttemptRecord[] = [];
+  /** Only where attempts may run beside one another: one that loses is told so. */
+  readonly #losers: AbortController | undefined;
   #costNanos: number;
   #remoteBegun = false;
+  #isOver = false;
 
   constructor(context: ExecuteContext) {
     this.#context = context;
     this.#items = Array.from({ length: inputCount(context.request.input) }, () => undefined);
     this.#costNanos = context.gatewayCostNanos;
+    if (context.plan.attempts.some((it) => it.isSpeculative || it.hedgeAfterMs !== null)) {
+      this.#losers = new AbortController();
+      context.signal.addEventListener('abort', this.#leave);
+    }
   }
 
+  readonly #leave = (): void => this.#losers?.abort();
+
   next(): Next {
-    const { plan, clock, deadlineAtMs, request } = this.#context;
+    const { plan, clock, deadlineAtMs, state, served, retryBudget } = this.#context;
     return next(
       plan,
       this.#finished,
       { nowMs: clock.now(), deadlineAtMs },
-      { maxCostNanos: request.requirements.maxCostNanos },
+      { running: this.#running, mayHedge: state.mayHedge(served.route), mayRetry: state.mayRetry(retryBudget) },
     );
   }
 
@@ -82,110 +115,132 @@ class Run {
     return true;
   }
 
-  async attempt(step: Extract<Next, { kind: 'attempt' }>): Promise<void> {
-    const { clock, state, breakerPolicy, served, request, requestId, signal, targetOf } = this.#context;
-    const planned = this.#planned(step.index);
-    const positions = this.#openPositions();
-    const startedAtMs = clock.now();
-    const target = targetOf(planned.target);
-    if (target === undefined || !state.attemptStarted(planned.target, startedAtMs, breakerPolicy)) {
-      this.#failed(step, planned, positions.length, 0, {
-        kind: 'failed',
-        reason: 'connect_failed',
-        detail: 'its breaker opened after the plan was made',
-        computeMs: 0,
-      });
-      return;
-    }
-    const result = await target.infer(
-      {
-        requestId,
-        model: served.model,
-        variant: planned.variant,
-        input: positions.length === this.#items.length ? request.input : selectInputs(request.input, positions),
-        timeoutMs: step.timeoutMs,
-      },
-      signal,
-    );
-    const endedAtMs = clock.now();
-    const latencyMs = Math.max(0, endedAtMs - startedAtMs);
-    if (result.kind === 'answered') {
-      const modelAndVariant = `${served.model.name}/${planned.variant}`;
-      const { target: id, kind } = planned;
-      state.attemptAnswered(
-        { target: id, kind, modelAndVariant, latencyMs, computeMs: result.computeMs, items: positions.length },
-        endedAtMs,
-        breakerPolicy,
-      );
-      this.#answered(step, planned, positions, latencyMs, result);
-    } else {
-      state.attemptFailed(planned.target, result.reason, endedAtMs, breakerPolicy);
-      this.#failed(step, planned, positions.length, latencyMs, result);
-    }
+  /** Until an attempt ends or, where a time is given, until then. */
+  async wait(untilMs: number | undefined): Promise<void> {
+    const [only, another] = this.#running;
+    if (only === undefined) return;
+    if (untilMs === undefined && another === undefined) return only.settled;
+    const settled = this.#running.map((running) => running.settled);
+    if (untilMs === undefined) return Promise.race(settled);
+    const due = alarmAfter(Math.max(0, untilMs - this.#context.clock.now()));
+    await Promise.race([...settled, due.rung]);
+    due.cancel();
   }
 
+  begin({ index, why, timeoutMs }: Extract<Next, { kind: 'attempt' }>): void {
+    const { clock, state, breakerPolicy, served, request, requestId, signal, targetOf } = this.#context;
+    const planned = this.#planned(index);
+    const positions = this.#openPositions();
+    const begun: Begun = { planned, why, positions, startedAtMs: clock.now() };
+    const target = targetOf(planned.target);
+    if (target === undefined || !state.attemptStarted(planned.target, begun.startedAtMs, breakerPolicy)) {
+      this.#finished.push({ index, outcome: { kind: 'failed', reason: 'connect_failed' }, costNanos: 0 });
+      this.#attempts.push(failedRecord(begun, BREAKER_OPENED, 0, 0));
+      return;
+    }
+    this.#count(planned, why);
+    const call: TargetCall = {
+      requestId,
+      model: served.model,
+      variant: planned.variant,
+      input: positions.length === this.#items.length ? request.input : selectInputs(request.input, positions),
+      timeoutMs,
+    };
+    const running: Running = { ...begun, index, target, settled: DONE };
+    this.#running.push(running);
+    running.settled = this.#settle(running, call, target.infer(call, this.#losers?.signal ?? signal));
+  }
+
+  async #settle(running: Running, call: TargetCall, answer: Promise<TargetResult>): Promise<void> {
+    const result = await answer;
+    if (this.#isOver) return;
+    this.#running.splice(this.#running.indexOf(running), 1);
+    this.#takeIn(running, call, result);
+  }
+
+  /** Whoever still runs has come too late: told so, and paid. */
   end(finish: Execution['finish'], detail: string): Execution {
+    const { clock, state, breakerPolicy, served, signal } = this.#context;
+    this.#isOver = true;
+    const nowMs = clock.now();
+    for (const running of this.#running) {
+      const { planned, target, positions, startedAtMs } = running;
+      const modelAndVariant = `${served.model.name}/${planned.variant}`;
+      state.attemptOvertaken(target.spec, modelAndVariant, startedAtMs, positions.length, nowMs, breakerPolicy);
+      this.#costNanos += planned.predictedCostNanos;
+      this.#attempts.push(cancelledRecord(running, nowMs - startedAtMs));
+    }
+    if (this.#losers !== undefined) {
+      signal.removeEventListener('abort', this.#leave);
+      if (this.#running.length > 0) this.#losers.abort();
+    }
     return { items: this.#items, attempts: this.#attempts, costNanos: this.#costNanos, finish, detail };
   }
 
-  #answered(
-    step: Extract<Next, { kind: 'attempt' }>,
-    planned: PlannedAttempt,
+  #takeIn(running: Running, call: TargetCall, result: TargetResult): void {
+    const { clock, state, breakerPolicy, served, request, onNotReady } = this.#context;
+    const { planned, target, positions, startedAtMs, index } = running;
+    const nowMs = clock.now();
+    const latencyMs = Math.max(0, nowMs - startedAtMs);
+    // A place that failed late may have billed all the same; what it says it spent, or else the time we waited.
+    const costNanos = attemptNanos(running, target.spec, served.model.name, result.computeMs, latencyMs);
+    this.#costNanos += costNanos;
+    state.spent(served.route, costNanos - planned.predictedCostNanos, nowMs);
+    if (result.kind === 'failed') {
+      state.attemptFailed(target.spec, result.reason, nowMs, breakerPolicy);
+      this.#finished.push({ index, outcome: { kind: 'failed', reason: result.reason }, costNanos });
+      this.#attempts.push(failedRecord(running, result, latencyMs, costNanos));
+      if (result.reason === 'not_ready') onNotReady?.(target, call);
+      return;
+    }
+    const { least, acceptedItems, confidenceSum } = this.#keepAll(positions, planned, result.predictions);
+    const { computeMs } = result;
+    const items = positions.length;
+    const isTelling = planned.acceptConfidence > 0 && request.requirements.minAccuracy === undefined;
+    state.attemptAnswered(
+      {
+        target: target.spec,
+        modelAndVariant: `${served.model.name}/${planned.variant}`,
+        latencyMs,
+        computeMs,
+        cpuMs: planned.kind === 'edge' ? cpuMsOf(target.spec, served.model.name, planned.variant) * items : 0,
+        items,
+        accepted: isTelling ? { items: acceptedItems, confidenceSum } : undefined,
+      },
+      nowMs,
+      breakerPolicy,
+    );
+    this.#finished.push({ index, outcome: { kind: 'answered', leastConfidence: least }, costNanos });
+    this.#attempts.push(answeredRecord(running, acceptedItems, least, latencyMs, computeMs, costNanos));
+  }
+
+  #keepAll(
     positions: readonly number[],
-    latencyMs: number,
-    result: Extract<TargetResult, { kind: 'answered' }>,
-  ): void {
+    planned: PlannedAttempt,
+    predictions: readonly Prediction[],
+  ): { least: number; acceptedItems: number; confidenceSum: number } {
     let least = 1;
     let acceptedItems = 0;
+    let confidenceSum = 0;
     positions.forEach((position, index) => {
-      const prediction = result.predictions[index];
+      const prediction = predictions[index];
       if (prediction === undefined) return;
       const accepted = prediction.confidence >= planned.acceptConfidence;
-      if (accepted) acceptedItems += 1;
+      if (accepted) {
+        acceptedItems += 1;
+        confidenceSum += prediction.confidence;
+      }
       least = Math.min(least, prediction.confidence);
       this.#keep(position, prediction, planned, accepted);
     });
-    const costNanos = this.#charge(planned, result.computeMs, latencyMs, positions.length);
-    const all = acceptedItems === positions.length;
-    this.#finished.push({ index: step.index, outcome: { kind: 'answered', leastConfidence: least }, costNanos });
-    this.#attempts.push({
-      ...this.#place(planned, step),
-      outcome: all ? 'accepted' : acceptedItems > 0 ? 'partly_accepted' : 'low_confidence',
-      reason: null,
-      detail: `${acceptedItems} of ${positions.length} at or above confidence ${planned.acceptConfidence}, least ${least.toFixed(3)}`,
-      items: positions.length,
-      acceptedItems,
-      latencyMs,
-      computeMs: result.computeMs,
-      costNanos,
-    });
+    return { least, acceptedItems, confidenceSum };
   }
 
-  #failed(
-    step: Extract<Next, { kind: 'attempt' }>,
-    planned: PlannedAttempt,
-    items: number,
-    latencyMs: number,
-    result: Extract<TargetResult, { kind: 'failed' }>,
-  ): void {
-    // A place that failed late may have billed all the same; what it says it spent, or else the time we waited.
-    const costNanos = this.#charge(planned, result.computeMs, latencyMs, items);
-    this.#finished.push({ index: step.index, outcome: { kind: 'failed', reason: result.reason }, costNanos });
-    this.#attempts.push({
-      ...this.#place(planned, step),
-      outcome: 'failed',
-      reason: result.reason,
-      detail: result.detail,
-      items,
-      acceptedItems: 0,
-      latencyMs,
-      computeMs: result.computeMs,
-      costNanos,
-    });
-  }
-
-  /** A later, better variant's answer replaces an earlier one that was not accepted, even below its own threshold. */
+  /** A better variant's answer replaces one that was not accepted, even below its own threshold. */
   #keep(position: number, prediction: Prediction, planned: PlannedAttempt, accepted: boolean): void {
+    const held = this.#items[position];
+    if (held?.accepted === true) return;
+    if (held !== undefined && !accepted && this.#accuracyOf(held.variant) > planned.predictedAccuracy) return;
     this.#items[position] = {
       prediction,
       variant: planned.variant,
@@ -194,25 +249,22 @@ class Run {
     };
   }
 
+  #accuracyOf(variant: string): number {
+    return this.#context.plan.attempts.find((it) => it.variant === variant)?.predictedAccuracy ?? 0;
+  }
+
   #openPositions(): number[] {
     return this.#items.flatMap((item, position) => (item?.accepted === true ? [] : [position]));
   }
 
-  #charge(planned: PlannedAttempt, computeMs: number | null, latencyMs: number, items: number): number {
-    const spec = this.#context.targetOf(planned.target)?.spec;
-    if (spec === undefined) return 0;
-    const busyMs =
-      computeMs ?? (spec.price.kind === 'edge_cpu' ? this.#cpuMs(spec, planned.variant) * items : latencyMs);
-    const costNanos = attemptCostNanos(spec.price, busyMs);
-    this.#costNanos += costNanos;
-    return costNanos;
-  }
-
-  /** Of one input in the isolate, where the clock stands still while it is worked on: as measured beforehand. */
-  #cpuMs({ price, serves }: TargetSpec, variant: string): number {
-    const model = this.#context.served.model.name;
-    const served = serves.find((it) => it.model === model && it.variant === variant);
-    return (price.kind === 'edge_cpu' ? price.cpu_ms_per_item : 0) + (served?.compute_prior_ms ?? 0);
+  /** Spent when it begins, settled when it ends: two requests must not pay with the same money. */
+  #count(planned: PlannedAttempt, why: AttemptWhy): void {
+    const { state, served, retryBudget, clock } = this.#context;
+    state.spent(served.route, planned.predictedCostNanos, clock.now());
+    if (planned.kind === 'edge') return;
+    if (why === 'hedge') state.hedged(served.route);
+    else state.remoteStarted(served.route, retryBudget);
+    if (why === 'fallback') state.retried(retryBudget);
   }
 
   #planned(index: number): PlannedAttempt {
@@ -221,14 +273,22 @@ class Run {
       throw new RangeError(`the core asked for attempt ${index}, which the plan does not have`);
     return planned;
   }
-
-  #place(planned: PlannedAttempt, step: Extract<Next, { kind: 'attempt' }>) {
-    return {
-      target: planned.target,
-      kind: planned.kind,
-      region: planned.region,
-      variant: planned.variant,
-      why: step.why,
-    } as const;
-  }
 }
+
+const DONE = Promise.resolve();
+
+function alarmAfter(ms: number): { readonly rung: Promise<void>; readonly cancel: () => void } {
+  let cancel = (): void => undefined;
+  const rung = new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    cancel = () => clearTimeout(timer);
+  });
+  return { rung, cancel: () => cancel() };
+}
+
+const BREAKER_OPENED = {
+  kind: 'failed',
+  reason: 'connect_failed',
+  detail: 'its breaker opened after the plan was made',
+  computeMs: 0,
+} as const;

@@ -32,7 +32,7 @@ async function answer(trip: Trip, incoming: Incoming, services: Services): Promi
   trip.caller = await identify(incoming.apiKey, 'infer', trip.inForce, services.access);
   trip.parsed = await parse(await incoming.read(config.limits), config, incoming.parseInput);
   const { request, served } = trip.parsed;
-  admit(request.requirements.priority, services.state.inFlight, config.limits);
+  admit(request.requirements.priority, services.state, services.clock.now(), config.limits);
 
   const key = cacheScope(trip.caller, trip.parsed);
   const found = key.readable ? services.cache.local(key.text) : undefined;
@@ -49,6 +49,7 @@ async function answer(trip: Trip, incoming: Incoming, services: Services): Promi
     deadlineAtMs: trip.deadlineAtMs,
     gatewayCostNanos: trip.gatewayCostNanos,
     breakerPolicy: config.breaker,
+    retryBudget: config.retry_budget,
     signal: incoming.signal,
     clock: services.clock,
     state: services.state,

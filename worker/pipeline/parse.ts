@@ -42,6 +42,7 @@ export async function parse(
     },
     cacheMode: wire.cache,
     explain: wire.explain,
+    metadata: wire.metadata,
   };
   return { request, served };
 }

@@ -2,13 +2,14 @@
  * What the pipeline is given. Owns the type only; worker/services.ts, the composition root, makes one per isolate.
  */
 import type { IsolateState } from '../isolate-state.ts';
-import type { Clock, ConfigKeeper, Guard, Logger, MetricsStore, RecordSink, Target } from '../ports.ts';
+import type { Clock, ConfigKeeper, Guard, Logger, MetricsStore, Random, RecordSink, Target } from '../ports.ts';
 import type { Config } from '../../shared/schema/config.ts';
 import type { Access } from './identify.ts';
 import type { AnswerCache } from './lookup.ts';
 
 export type Services = {
   readonly clock: Clock;
+  readonly random: Random;
   readonly newRequestId: () => string;
   readonly logger: Logger;
   readonly config: ConfigKeeper;

@@ -22,6 +22,8 @@ export class Trip {
   readonly inForce: ConfigInForce;
   readonly targets: ReadonlyMap<string, Target>;
   readonly gatewayCostNanos: number;
+  /** Whatever chance decides about this request derives from it. */
+  readonly random: number;
   caller: Caller | undefined;
   parsed: ParsedRequest | undefined;
   plan: Plan | undefined;
@@ -32,8 +34,13 @@ export class Trip {
     this.#services = services;
     services.state.requestStarted();
     this.inForce = inForce;
+    this.random = services.random();
     this.targets = services.targetsOf(this.inForce.config);
     this.gatewayCostNanos = gatewayCostNanos(this.inForce.config.gateway_price);
+  }
+
+  get requestId(): string {
+    return this.#incoming.requestId;
   }
 
   mustHaveParsed(): ParsedRequest {
@@ -64,8 +71,8 @@ export class Trip {
   }
 
   end(outcome: Outcome): Outcome {
-    const { state, logger, sink } = this.#services;
-    state.requestEnded();
+    const { state, logger, sink, clock } = this.#services;
+    state.requestEnded(this.inForce.config.gateway_price.cpu_ms_per_request, clock.now());
     const actual = this.actual();
     const items = this.parsed === undefined ? 0 : inputCount(this.parsed.request.input);
     const result = outcome.kind === 'answered' ? outcome.result : undefined;

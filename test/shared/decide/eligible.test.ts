@@ -158,7 +158,7 @@ const cases: readonly [RefusalReason, string, FactsOptions, string, string][] = 
     'the weakest variant of a medium request under a single policy',
     { policy: { kind: 'cheapest' }, requirements: { complexity: 'medium' } },
     'edge',
-    'medium leaves out the weakest variant',
+    'a request this hard leaves out the weakest variant',
   ],
   [
     'not_in_policy',

@@ -28,7 +28,14 @@ function after(
 }
 
 function shapeOf(step: Next): string {
-  return step.kind === 'attempt' ? `${step.why} ${step.index}` : step.reason;
+  switch (step.kind) {
+    case 'attempt':
+      return `${step.why} ${step.index}`;
+    case 'wait':
+      return step.untilMs === undefined ? 'wait' : `wait ${step.untilMs - NOW_MS}`;
+    case 'finish':
+      return step.reason;
+  }
 }
 
 const lambdaB = lambda({ region: 'eu' });
@@ -309,6 +316,7 @@ describe('next', () => {
         }
         expect(finished.length).toBeLessThanOrEqual(plan.attempts.length);
         const hasAnswer = finished.some((done) => done.outcome.kind === 'answered');
+        if (step.kind !== 'finish') throw new Error('waits although nothing runs');
         expect(step.reason === 'accepted' || step.reason === 'best_effort').toBe(hasAnswer);
       }),
       { numRuns: 500 },

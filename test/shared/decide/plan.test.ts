@@ -235,10 +235,17 @@ describe('decide', () => {
     expect(plan.missed).toEqual(missed);
   });
 
-  it('predicts the first attempt, gateway included, and the cost of the cloud alone', () => {
+  it('predicts time, cost and accuracy, escalations included, and the cost of the cloud alone', () => {
     const plan = decide(factsWith());
+    const [micro, base, large] = plan.attempts.map((attempt) => attempt.predictedCostNanos);
     expect(plan.gatewayCostNanos).toBe(GATEWAY_NANOS);
-    expect(plan.predicted).toEqual({ latencyMs: 1, costNanos: GATEWAY_NANOS + 2, accuracy: 0.9 });
+    // A fifth goes on to the second step, and a fifth of that to the third.
+    expect(plan.predicted).toEqual({
+      latencyMs: 1,
+      inTimeRatio: 1,
+      costNanos: Math.round(GATEWAY_NANOS + (micro ?? 0) + 0.2 * (base ?? 0) + 0.04 * (large ?? 0)),
+      accuracy: expect.closeTo(0.8 * 0.9 + 0.16 * 0.94 + 0.04 * 0.97, 9),
+    });
     expect(plan.cloudOnlyCostNanos).toBe(GATEWAY_NANOS + 17_933);
   });
 

@@ -110,6 +110,7 @@ export function factsWith(options: FactsOptions = {}): Facts {
   return {
     nowMs: NOW_MS,
     deadlineAtMs: NOW_MS + leftMs,
+    random: 0.5,
     requirements: {
       latencyMs: undefined,
       complexity: 'auto',

@@ -182,7 +182,7 @@ describe('the way of a request', () => {
     const critical = await harness.post({ ...ask, priority: 'critical' });
     expect([low.status, low.body.error.code, low.headers.get('retry-after')]).toEqual([429, 'overloaded', '1']);
     expect(critical.status).toBe(200);
-    harness.services.state.requestEnded();
+    harness.services.state.requestEnded(0, harness.nowMs);
     expect((await harness.post({ ...ask, priority: 'low' })).status).toBe(200);
   });
 

@@ -1,0 +1,77 @@
+/**
+ * Sharing load between places that are as good as each other, and now and then looking at one that nobody has looked at.
+ * Owns both uses of chance in choosing a place; neither ever leaves what the requirements allow.
+ */
+import type { Candidate } from './candidate.ts';
+import { CHANCE_OF, drawFor } from './chance.ts';
+import type { Facts } from './facts.ts';
+import type { Choice } from './select-single.ts';
+
+/** Estimates are noisy: places within it of the best, in time and in cost, count as equal. */
+const NEAR_RATIO = 1.25;
+/** A place with fewer (decayed) observations than this has a stale estimate. */
+const STALE_EVIDENCE = 5;
+
+/**
+ * Of two places drawn among those that are as good as the best, the one with more room. Two at random instead of the
+ * least busy of all: many isolates with the same view would otherwise all turn to the same place.
+ */
+export function spread(
+  best: Candidate,
+  pool: readonly Candidate[],
+  facts: Facts,
+  isWanted: (candidate: Candidate) => boolean,
+): Candidate {
+  if (pool.length < 2) return best;
+  let count = 0;
+  for (const candidate of pool) if (isAlike(candidate, best) && isWanted(candidate)) count += 1;
+  if (count < 2) return best;
+  const alike = pool.filter((candidate) => isAlike(candidate, best) && isWanted(candidate));
+  const draw = drawFor(facts.random, CHANCE_OF.place) * count;
+  const first = alike[Math.floor(draw)] ?? best;
+  const step = 1 + Math.floor((draw - Math.floor(draw)) * (count - 1));
+  const second = alike[(Math.floor(draw) + step) % count] ?? best;
+  return roomOf(second) < roomOf(first) ? second : first;
+}
+
+function isAlike(candidate: Candidate, best: Candidate): boolean {
+  return (
+    candidate.variant === best.variant &&
+    candidate.kind === best.kind &&
+    candidate.rankMs <= best.rankMs * NEAR_RATIO &&
+    best.rankMs <= candidate.rankMs * NEAR_RATIO &&
+    candidate.rankCostNanos <= best.rankCostNanos * NEAR_RATIO
+  );
+}
+
+function roomOf(candidate: Candidate): number {
+  return candidate.occupiedRatio * candidate.p50Ms;
+}
+
+/**
+ * Another place for the first choice, where its estimate is stale and nothing is risked: it is likely enough in time even
+ * with the first choice asked after it, money pays for both, and the request is not critical.
+ */
+export function explore(
+  first: Choice,
+  pool: readonly Candidate[],
+  facts: Facts,
+  leftMs: number,
+  leftNanos: number,
+  mayStandIn: (candidate: Candidate) => boolean,
+): Candidate | undefined {
+  const { exploration } = facts.route;
+  if (exploration === undefined || facts.requirements.priority === 'critical') return undefined;
+  const draw = drawFor(facts.random, CHANCE_OF.explore);
+  if (draw >= exploration.share) return undefined;
+  const { candidate: chosen } = first;
+  const stale = pool.filter(
+    (candidate) =>
+      candidate !== chosen &&
+      candidate.evidence < STALE_EVIDENCE &&
+      candidate.neededMs + chosen.neededMs <= leftMs &&
+      candidate.costNanos + chosen.costNanos <= leftNanos &&
+      mayStandIn(candidate),
+  );
+  return stale[Math.floor((draw / exploration.share) * stale.length)];
+}

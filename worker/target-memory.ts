@@ -1,0 +1,66 @@
+/**
+ * What one isolate remembers of one target: its breaker, attempts under way, how many it bears, when it last answered.
+ * The reducers are pure; this only holds their values.
+ */
+import type { OwnSight } from '../shared/decide/facts.ts';
+import type { FailureReason } from '../shared/decide/plan-types.ts';
+import {
+  breakerVerdict,
+  countsAgainstBreaker,
+  initialBreaker,
+  reduceBreaker,
+  type BreakerEvent,
+  type BreakerState,
+} from '../shared/resilience/breaker.ts';
+import { initialLimit, reduceLimit, type LimitEvent, type LimitState } from '../shared/resilience/limit.ts';
+import type { BreakerPolicy } from '../shared/schema/config.ts';
+
+export class TargetMemory {
+  breaker: BreakerState = initialBreaker;
+  inFlight = 0;
+  seen: OwnSight | undefined;
+  /** Undefined until something was learned. */
+  #limit: LimitState | undefined;
+
+  get concurrencyLimit(): number | undefined {
+    return this.#limit?.limit;
+  }
+
+  /** Whether an attempt may start now: of several requests that saw a half-open breaker, one becomes its probe. */
+  started(nowMs: number, policy: BreakerPolicy): boolean {
+    const verdict = breakerVerdict(this.breaker, nowMs);
+    if (verdict === 'open' || verdict === 'half_open_busy') return false;
+    if (verdict === 'probe_allowed') this.#reduce({ kind: 'probe_started' }, nowMs, policy);
+    this.inFlight += 1;
+    return true;
+  }
+
+  /** @param latencyMs of one input; undefined where the clock cannot show it */
+  answered(latencyMs: number | undefined, most: number, nowMs: number, policy: BreakerPolicy): void {
+    if (latencyMs !== undefined) this.#learn({ kind: 'answered', latencyMs, inFlight: this.inFlight }, most);
+    this.#ended();
+    this.seen = { answeredAtMs: nowMs, notReadySinceMs: undefined };
+    this.#reduce({ kind: 'success' }, nowMs, policy);
+  }
+
+  failed(reason: FailureReason, most: number, nowMs: number, policy: BreakerPolicy): void {
+    if (reason === 'throttled') this.#learn({ kind: 'throttled', inFlight: this.inFlight }, most);
+    // Rejected and already waking: the first rejection is what woke it.
+    if (reason === 'not_ready' && this.seen?.notReadySinceMs === undefined)
+      this.seen = { answeredAtMs: this.seen?.answeredAtMs, notReadySinceMs: nowMs };
+    this.#ended();
+    this.#reduce({ kind: countsAgainstBreaker(reason) ? 'failure' : 'probe_abandoned' }, nowMs, policy);
+  }
+
+  #learn(event: LimitEvent, most: number): void {
+    this.#limit = reduceLimit(this.#limit ?? initialLimit(most), event, most);
+  }
+
+  #ended(): void {
+    this.inFlight = Math.max(0, this.inFlight - 1);
+  }
+
+  #reduce(event: BreakerEvent, nowMs: number, policy: BreakerPolicy): void {
+    this.breaker = reduceBreaker(this.breaker, event, nowMs, policy);
+  }
+}
