@@ -30,6 +30,7 @@ export async function bundleWorker(): Promise<WorkerBundle> {
     mainFields: ['module', 'main'],
     conditions: ['workerd', 'worker', 'browser'],
     legalComments: 'none',
+    external: ['cloudflare:workers'],
     plugins: [attachBinaries(attached)],
   });
   const [script] = result.outputFiles;

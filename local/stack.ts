@@ -1,6 +1,6 @@
 /**
- * The whole product on this machine: embedded DynamoDB, stand-ins for Lambda and SageMaker over the real model server,
- * the real worker in workerd, one published configuration. Owns order of start and stop.
+ * The whole product on this machine: embedded DynamoDB, stand-ins for STS, and for Lambda and SageMaker over the real model
+ * server, the real worker in workerd, one published configuration. Owns order of start and stop.
  */
 import { randomBytes } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
@@ -12,9 +12,12 @@ import type { Config } from '../shared/schema/config.ts';
 import { startDynamoDb, type DynamoDb } from './aws/dynamodb.ts';
 import { startLambda, type Lambda } from './aws/lambda.ts';
 import { startSageMaker, type SageMaker } from './aws/sagemaker.ts';
+import { roleArn, startSts, type Sts } from './aws/sts.ts';
 import { REPOSITORY_ROOT } from './bundle-worker.ts';
+import { startIdentityHost, type IdentityHost } from './identity-host.ts';
+import { createIdentityKeyPair, type IdentityKeyPair } from './identity-keys.ts';
 import { publishConfig } from './publish-config.ts';
-import type { KnownKey } from './sigv4.ts';
+import type { FindKey, KnownKey } from './sigv4.ts';
 import { startWorker, type LocalWorker } from './worker.ts';
 
 export const LOCAL_REGION = 'us-east-1';
@@ -24,6 +27,8 @@ const ENDPOINT_NAME = 'hybrid-inference-large';
 /** Each is a process with the model loaded. */
 const LAMBDA_CONCURRENCY = 4;
 const FUNCTION_NAME = 'hybrid-inference-base';
+const ROLE_NAME = 'hybrid-inference-local-worker';
+const IDENTITY = { audience: 'sts.amazonaws.com', subject: ROLE_NAME };
 
 export type StackOptions = {
   /** 0 takes any free port. */
@@ -40,7 +45,10 @@ export type Stack = {
   readonly dynamodb: DynamoDb;
   readonly lambda: Lambda;
   readonly sagemaker: SageMaker;
+  readonly sts: Sts;
+  readonly identityHost: IdentityHost;
   readonly worker: LocalWorker;
+  /** An operator's; the worker has none, it asks STS. */
   readonly credentials: KnownKey;
   /** The configuration that was published. */
   readonly config: Config;
@@ -50,7 +58,6 @@ export type Stack = {
 
 export async function startStack(options: StackOptions): Promise<Stack> {
   const credentials = localCredentials();
-  const findKey = (id: string) => (id === credentials.accessKeyId ? credentials : undefined);
   const opened: { close(): Promise<void> }[] = [];
   const close = async () => {
     await Promise.allSettled(opened.splice(0).map((piece) => piece.close()));
@@ -61,6 +68,15 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   };
   const serverLines = options.onServerLine === undefined ? {} : { onLine: options.onServerLine };
   try {
+    const identity = createIdentityKeyPair('ES256');
+    const identityHost = opening(await startIdentityHost([identity.publicKey]));
+    const sts = opening(
+      await startSts({
+        providers: [{ issuer: identityHost.issuer, clientIds: [IDENTITY.audience] }],
+        roles: [{ ...IDENTITY, name: ROLE_NAME, issuer: identityHost.issuer, maxSessionSeconds: 3_600 }],
+      }),
+    );
+    const findKey: FindKey = (id) => (id === credentials.accessKeyId ? credentials : sts.findKey(id));
     const [dynamodb, lambda, sagemaker] = await Promise.all([
       startDynamoDb({ region: LOCAL_REGION, tableName: LOCAL_TABLE, findKey, adminKey: credentials }).then(opening),
       startLambda({
@@ -97,13 +113,28 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const [worker] = await Promise.all([
       startWorker({
         port: options.port,
-        bindings: workerBindings(dynamodb.url, credentials, options.apiKey),
+        bindings: {
+          ...workerBindings(dynamodb.url, options.apiKey),
+          ...identityBindings(identity, identityHost.issuer, sts.url),
+        },
         onLine: options.onWorkerLine ?? (() => undefined),
       }).then(opening),
       lambda.waitUntilReady(),
       sagemaker.waitUntilReady(),
     ]);
-    return { url: worker.url, dynamodb, lambda, sagemaker, worker, credentials, config, publish, close };
+    return {
+      url: worker.url,
+      dynamodb,
+      lambda,
+      sagemaker,
+      sts,
+      identityHost,
+      worker,
+      credentials,
+      config,
+      publish,
+      close,
+    };
   } catch (error) {
     await close();
     throw error;
@@ -118,20 +149,26 @@ function localCredentials(): KnownKey {
   };
 }
 
-function workerBindings(
-  databaseUrl: string,
-  credentials: KnownKey,
-  apiKey: string | undefined,
-): Record<string, string> {
+function workerBindings(databaseUrl: string, apiKey: string | undefined): Record<string, string> {
   return {
     ENVIRONMENT: LOCAL_ENVIRONMENT,
     AWS_REGION: LOCAL_REGION,
-    AWS_ACCESS_KEY_ID: credentials.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
     DATABASE_URL: databaseUrl,
     TABLE_NAME: LOCAL_TABLE,
     METRICS_SHARDS: '1',
     ...(apiKey === undefined ? {} : { API_KEY: apiKey }),
+  };
+}
+
+/** As deployed: a key of its own, and a role that trusts it. No AWS key. */
+function identityBindings({ privateJwk }: IdentityKeyPair, issuer: string, stsUrl: string): Record<string, string> {
+  return {
+    AWS_ROLE_ARN: roleArn(ROLE_NAME),
+    IDENTITY_KEY: JSON.stringify(privateJwk),
+    IDENTITY_ISSUER: issuer,
+    IDENTITY_SUBJECT: IDENTITY.subject,
+    IDENTITY_AUDIENCE: IDENTITY.audience,
+    STS_URL: stsUrl,
   };
 }
 

@@ -26,6 +26,14 @@ const envSchema = z.object({
   AWS_ACCESS_KEY_ID: optionalText,
   AWS_SECRET_ACCESS_KEY: optionalText,
   AWS_SESSION_TOKEN: optionalText,
+  /** Credentials without keys: the role, and the worker's own identity that the role trusts. All four or none. */
+  AWS_ROLE_ARN: optionalText,
+  IDENTITY_KEY: optionalText,
+  IDENTITY_ISSUER: optionalUrl,
+  IDENTITY_SUBJECT: optionalText,
+  IDENTITY_AUDIENCE: textOr('sts.amazonaws.com'),
+  /** Only for a stand-in; otherwise the region's own. */
+  STS_URL: optionalUrl,
   /** DynamoDB's endpoint; without it, the region's own where TABLE_NAME is set. */
   DATABASE_URL: optionalUrl,
   TABLE_NAME: optionalText,
@@ -45,7 +53,18 @@ export type WorkerEnv = z.infer<typeof envSchema>;
 
 export function parseEnv(bindings: unknown): WorkerEnv {
   const parsed = envSchema.safeParse(bindings);
-  if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+  const problems = parsed.success
+    ? identityProblems(parsed.data)
+    : parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+  if (parsed.success && problems.length === 0) return parsed.data;
   throw new Error(`The worker's environment is not usable: ${problems.join('; ')}`);
+}
+
+const IDENTITY_NAMES = ['AWS_ROLE_ARN', 'IDENTITY_KEY', 'IDENTITY_ISSUER', 'IDENTITY_SUBJECT'] as const;
+
+/** Half an identity would look like none, and the worker would quietly stay at the edge. */
+function identityProblems(env: WorkerEnv): string[] {
+  const missing = IDENTITY_NAMES.filter((name) => env[name] === undefined);
+  if (missing.length === 0 || missing.length === IDENTITY_NAMES.length) return [];
+  return missing.map((name) => `${name}: must be set too, because another part of the worker's identity is`);
 }

@@ -1,6 +1,7 @@
 /**
  * Composition root: the only file that constructs adapters. One set of services per isolate.
  */
+import { waitUntil } from 'cloudflare:workers';
 import kernels from './engine/kernels.wasm';
 import { defaultConfig } from '../shared/config/default-config.ts';
 import type { Config, TargetSpec } from '../shared/schema/config.ts';
@@ -20,7 +21,8 @@ import { createGuardKeeper } from './store/guard-keeper.ts';
 import { createLruCache } from './store/lru-cache.ts';
 import { createDynamoMetricsStore } from './store/metrics-store.ts';
 import { createRecordSink } from './store/record-sink.ts';
-import { createStaticCredentials, type CredentialsSource } from './aws/credentials.ts';
+import type { CredentialsSource } from './aws/credentials.ts';
+import { createWorkerCredentials } from './aws/worker-credentials.ts';
 import { createEdgeTarget, type EdgeModelLoader } from './targets/edge.ts';
 import { createLambdaTarget } from './targets/lambda.ts';
 import { createSageMakerTarget } from './targets/sagemaker.ts';
@@ -35,9 +37,15 @@ export function createServices(bindings: unknown): Services {
   const clock: Clock = { now: () => Date.now() };
   const random = () => Math.random();
   const logger = createLogger(clock, env.LOG_LEVEL, (line) => console.log(line));
-  const credentials = credentialsFrom(env);
-  const table = tableFrom(env, credentials, clock, logger);
   const isolateId = crypto.randomUUID();
+  const credentials = createWorkerCredentials(env, {
+    clock,
+    random,
+    isolateId,
+    keepAlive: (work) => waitUntil(work),
+    onFailure: (detail) => logger.log('warn', 'no AWS credentials could be had', '', { detail }),
+  });
+  const table = tableFrom(env, credentials, clock, logger);
   const metricsStore =
     table && createDynamoMetricsStore({ client: table, shards: env.METRICS_SHARDS, keepMs: METRICS_KEEP_MS });
   return {
@@ -113,20 +121,6 @@ function embeddedConfig(env: WorkerEnv): Config {
     lambdaFunctionUrl: env.LAMBDA_FUNCTION_URL ?? null,
     sagemakerEndpointName: env.SAGEMAKER_ENDPOINT_NAME ?? null,
     sagemakerBaseUrl: env.SAGEMAKER_BASE_URL ?? null,
-  });
-}
-
-function credentialsFrom(env: WorkerEnv): CredentialsSource | undefined {
-  const {
-    AWS_ACCESS_KEY_ID: accessKeyId,
-    AWS_SECRET_ACCESS_KEY: secretAccessKey,
-    AWS_SESSION_TOKEN: sessionToken,
-  } = env;
-  if (accessKeyId === undefined || secretAccessKey === undefined) return undefined;
-  return createStaticCredentials({
-    accessKeyId,
-    secretAccessKey,
-    ...(sessionToken === undefined ? {} : { sessionToken }),
   });
 }
 

@@ -48,6 +48,7 @@ export function workerOutputs(
     );
   } else {
     output('WorkerRoleArn', access.role.roleArn, 'Role for AssumeRoleWithWebIdentity');
+    output('WorkerTokenIssuer', settings.identity.issuer ?? '', 'The iss that the worker must sign');
     output('WorkerTokenAudience', settings.identity.audience, 'The aud that the worker must sign');
     output('WorkerTokenSubject', workerSubject(settings), 'The sub that the worker must sign');
   }

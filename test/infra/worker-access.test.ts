@@ -153,10 +153,12 @@ describe('with an issuer', () => {
         'FunctionUrl',
         'EndpointName',
         'WorkerRoleArn',
+        'WorkerTokenIssuer',
         'WorkerTokenAudience',
         'WorkerTokenSubject',
       ]),
     );
+    full.hasOutput('WorkerTokenIssuer', { Value: ISSUER });
     full.hasOutput('WorkerTokenSubject', { Value: 'hybrid-inference-staging-worker' });
   });
 });

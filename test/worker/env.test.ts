@@ -44,4 +44,16 @@ describe('the worker’s environment', () => {
   it('keeps no secret in the message', () => {
     expect(() => parseEnv({ API_KEY: 'canary', LOG_LEVEL: 'loud' })).toThrow(/^((?!canary).)*$/);
   });
+
+  it('takes an identity whole or not at all, and never repeats a secret', () => {
+    const identity = {
+      AWS_ROLE_ARN: 'arn:aws:iam::000000000000:role/worker',
+      IDENTITY_KEY: '{"d":"secret"}',
+      IDENTITY_ISSUER: 'https://edge.example.com/identity/production',
+      IDENTITY_SUBJECT: 'worker',
+    };
+    expect(parseEnv(identity)).toMatchObject({ ...identity, IDENTITY_AUDIENCE: 'sts.amazonaws.com' });
+    expect(() => parseEnv({ ...identity, AWS_ROLE_ARN: '' })).toThrow('AWS_ROLE_ARN: must be set too');
+    expect(() => parseEnv({ IDENTITY_KEY: '{"d":"secret"}' })).toThrow(/^((?!secret).)*$/);
+  });
 });

@@ -68,7 +68,10 @@ export function createDynamoClient(options: DynamoClientOptions): DynamoClient {
     const response = await send(url, { method: 'POST', headers, body, signal, redirect: 'manual' });
     const { text, complete } = await readBounded(response.body, MAX_ANSWER_BYTES);
     const answer = parseJson(text);
-    if (!response.ok) throw refusal(operation, response, answer);
+    if (!response.ok) {
+      if (CREDENTIAL_ERRORS.has(awsErrorName(response.headers, answer) ?? '')) credentials.refused?.();
+      throw refusal(operation, response, answer);
+    }
     if (!complete || answer === undefined) throw away(operation, 'answered something that is not whole JSON');
     return answer;
   }
@@ -182,6 +185,12 @@ const PASSING_ERRORS = new Set([
   'InternalServerError',
   'ServiceUnavailable',
   'LimitExceededException',
+]);
+
+const CREDENTIAL_ERRORS = new Set([
+  'ExpiredTokenException',
+  'InvalidSignatureException',
+  'UnrecognizedClientException',
 ]);
 
 /** AWS's own sentence names accounts and resources, so it goes into the private detail. */

@@ -79,7 +79,9 @@ export function createModelServerTarget(options: AwsTargetOptions, door: FrontDo
     }
     if (response.ok) return readUpstreamAnswer(response, { count: inputCount(input), labels: labelsOf(call.model) });
     const text = await readBoundedText(response.body, MAX_ERROR_BYTES);
-    return door.failureOf({ status: response.status, headers: response.headers, body: text }, clock.now());
+    const failure = door.failureOf({ status: response.status, headers: response.headers, body: text }, clock.now());
+    if (failure.reason === 'credentials') source.refused?.();
+    return failure;
   }
 
   async function signedHeaders(
