@@ -29,6 +29,7 @@ export type CompileFlags = OriginalFlags & {
   readonly maxChars: number;
   readonly calibration?: string;
   readonly bits: '8' | '4';
+  readonly tableBits?: '4';
   readonly arithmetic: 'auto' | 'f32' | 'int8';
 };
 
@@ -45,7 +46,11 @@ export async function compileModel(file: string, flags: CompileFlags): Promise<s
     temperature: Number.isFinite(fixed) ? fixed : 1,
     maxChars: flags.maxChars,
     vocabulary: flags.tokenizer === undefined ? null : await readVocabulary(flags.tokenizer, flags.cased),
-    precision: { bits: flags.bits === '4' ? 4 : 8, arithmetic: flags.arithmetic },
+    precision: {
+      bits: flags.bits === '4' ? 4 : 8,
+      arithmetic: flags.arithmetic,
+      ...(flags.tableBits === undefined ? {} : { tableBits: 4 as const }),
+    },
   };
   let compiled = compile(bytes, options);
   let edge = await loadEdgeModel(compiled);

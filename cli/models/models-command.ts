@@ -2,6 +2,7 @@
  * The `models` command: its subcommands and their options. What each does is in a file of its own.
  */
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { answerInputs } from './answer-inputs.ts';
 import { benchModel } from './bench-model.ts';
 import type { CompileFlags } from './compile-model.ts';
 import { compileModel } from './compile-model.ts';
@@ -12,7 +13,7 @@ type Print = (text: string) => void;
 
 export function createModelsCommand(print: Print): Command {
   return new Command('models')
-    .description('Compiles, inspects, verifies and times the models that answer at the edge.')
+    .description('Compiles, inspects, verifies, runs and times the models that answer at the edge.')
     .addCommand(compileCommand(print))
     .addCommand(
       new Command('inspect')
@@ -30,6 +31,13 @@ export function createModelsCommand(print: Print): Command {
         .option('--seed <number>', 'of the random inputs', parseCount, 1)
         .option('--min-agreement <ratio>', 'fail below this share of same answers', parseRatio, 0)
         .action(async (file: string, flags) => print(await verifyModel(file, flags))),
+    )
+    .addCommand(
+      new Command('answer')
+        .description('Prints what a .hyb file answers to each example of a file, scores included, one JSON line each.')
+        .argument('<model.hyb>')
+        .requiredOption('--inputs <file>', 'NDJSON or CSV of examples')
+        .action(async (file: string, flags) => print(await answerInputs(file, flags))),
     )
     .addCommand(
       addOriginal(new Command('bench'))
@@ -63,6 +71,11 @@ function compileCommand(print: Print): Command {
       'labelled examples (NDJSON or CSV) that the confidence is fitted to, or a temperature',
     )
     .addOption(new Option('--bits <bits>', 'of weights that are not quantized yet').choices(['8', '4']).default('8'))
+    .addOption(
+      new Option('--table-bits <bits>', 'of the table of word pieces, also where the file has it quantized').choices([
+        '4',
+      ]),
+    )
     .addOption(
       new Option('--arithmetic <kind>', 'what products are computed in')
         .choices(['auto', 'f32', 'int8'])

@@ -11,7 +11,13 @@ export type FileTensor = {
 };
 export type FileGraph = { readonly graph: Record<string, unknown>[]; readonly tensors: Map<string, FileTensor> };
 
-export type Precision = { readonly bits: 8 | 4; readonly arithmetic: 'auto' | 'f32' | 'int8' };
+export type Precision = {
+  /** Of weights that the file has as floats. */
+  readonly bits: 8 | 4;
+  readonly arithmetic: 'auto' | 'f32' | 'int8';
+  /** The table of word pieces, half a small encoder's size and the least touched by rounding, in four bits whatever the file has. */
+  readonly tableBits?: 4;
+};
 
 /** From this many products on, integers are worth quantizing a vector for. */
 const INTEGER_PRODUCTS = 8192;
@@ -23,9 +29,14 @@ export function quantized(layers: readonly Layer[], precision: Precision): FileG
     tensors.set(name, { dtype: 'f32', shape, bytes: new Uint8Array(values.slice().buffer) });
     return name;
   };
-  const weighted = (name: string, weights: Matrix | ConvWeights, shape: readonly number[]): Record<string, unknown> => {
+  const weighted = (
+    name: string,
+    weights: Matrix | ConvWeights,
+    shape: readonly number[],
+    wanted: 8 | 4 = precision.bits,
+  ): Record<string, unknown> => {
     const rows = shape[0] ?? 1;
-    const bits = weights.exact === null && (shape.at(-1) ?? 1) % 2 === 0 ? precision.bits : 8;
+    const bits = weights.exact === null && (shape.at(-1) ?? 1) % 2 === 0 ? wanted : 8;
     const { q, scales } = weights.exact ?? quantizeRows(name, weights.values, rows, bits);
     const bytes = bits === 4 ? packedPairs(q) : new Uint8Array(q.slice().buffer);
     tensors.set(name, { dtype: bits === 4 ? 'i4' : 'i8', shape, bytes });
@@ -36,8 +47,9 @@ export function quantized(layers: readonly Layer[], precision: Precision): FileG
     switch (layer.op) {
       case 'token_embedding': {
         const { outputs, inputs } = layer.table;
+        const table = precision.tableBits === undefined ? layer.table : { ...layer.table, exact: null };
         const positions = float(`${name}.positions`, layer.positions, [layer.tokens, inputs]);
-        return { op: layer.op, ...weighted(name, layer.table, [outputs, inputs]), positions };
+        return { op: layer.op, ...weighted(name, table, [outputs, inputs], precision.tableBits), positions };
       }
       case 'dense': {
         const { outputs, inputs } = layer.weights;
@@ -87,26 +99,41 @@ function arithmeticOf({ arithmetic }: Precision, isImage: boolean, products: num
   return isImage || products >= INTEGER_PRODUCTS ? 'int8' : 'f32';
 }
 
-/** Symmetric: -127..127, or -7..7. */
+/** Symmetric: -127..127, or -8..7. */
 function quantizeRows(
   name: string,
   values: Float32Array,
   rows: number,
   bits: 8 | 4,
 ): { q: Int8Array; scales: Float32Array } {
-  const levels = bits === 8 ? 127 : 7;
   const run = values.length / rows;
   const [q, scales] = [new Int8Array(values.length), new Float32Array(rows)];
   for (let row = 0; row < rows; row += 1) {
-    let largest = 0;
-    for (let i = row * run; i < (row + 1) * run; i += 1) largest = Math.max(largest, Math.abs(values[i] ?? 0));
+    const rowValues = values.subarray(row * run, (row + 1) * run);
+    const largest = rowValues.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
     if (!Number.isFinite(largest)) throw unsupported(`${name} holds NaN or infinity`);
-    const scale = Math.fround(largest === 0 ? 1 : largest / levels);
+    const scale = largest === 0 ? 1 : bits === 8 ? Math.fround(largest / 127) : scaleOfFourBits(rowValues, largest);
     scales[row] = scale;
-    for (let i = row * run; i < (row + 1) * run; i += 1)
-      q[i] = Math.min(levels, Math.max(-levels, Math.round((values[i] ?? 0) / scale)));
+    for (let i = 0; i < run; i += 1) q[row * run + i] = levelOf(rowValues[i] ?? 0, scale, bits);
   }
   return { q, scales };
+}
+
+function levelOf(value: number, scale: number, bits: 8 | 4): number {
+  const level = Math.round(value / scale);
+  return bits === 8 ? Math.min(127, Math.max(-127, level)) : Math.min(7, Math.max(-8, level));
+}
+
+/** With sixteen levels, cutting a row's few largest values off is often worth the finer steps: the least squared error of a few scales. */
+function scaleOfFourBits(values: Float32Array, largest: number): number {
+  let [best, leastError] = [largest / 7, Infinity];
+  for (let share = 1; share >= 0.5; share -= 0.05) {
+    const scale = Math.fround((share * largest) / 7);
+    let error = 0;
+    for (const value of values) error += (levelOf(value, scale, 4) * scale - value) ** 2;
+    if (error < leastError) [best, leastError] = [scale, error];
+  }
+  return best;
 }
 
 function packedPairs(q: Int8Array): Uint8Array {

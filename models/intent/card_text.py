@@ -27,6 +27,7 @@ CARD = {
 
 FORMATS = {
     "micro": "hashed n-gram bag, int4 table with one scale per column, int8 head, float32 activations",
+    "small": "transformer, 2 layers of 384, int4 table of word pieces, int8 layers, int8 activations with a scale for each token",
     "base": "transformer, 2 layers of 384, int8 weights per channel, dynamic int8 activations",
     "large": "transformer, 6 layers of 384, int8 weights per channel, dynamic int8 activations",
 }
@@ -37,6 +38,7 @@ TEACHER = (
 )
 
 TRAINING = {
+    "small": "`base`, compiled for the edge engine (`npx hybrid models compile --table-bits 4`)",
     "micro": f"{TEACHER}, 30 % gold label where there is one; this file also on the dev rows. 8 epochs, batch 256, AdamW 4e-3 falling to 0, 30 % of n-grams "
     "dropped, hidden dropout 0.2, weights quantized in the loop from epoch 5 on (int4 scale: 4.5 standard deviations of a column / 7), seed 1",
     "base": f"layers 1 and 6 of a large model, then {TEACHER}, 20 % gold label; this file also on the dev rows and from the large variant beside it. 3 epochs, batch 128, AdamW 4e-4 falling to 0, 5 % of tokens hidden, seed 1",

@@ -2,14 +2,13 @@
 
 SCRIPT            prints what it measures beside the card, exits 1 if they differ
 SCRIPT --write    puts the figures, validation-scores.csv.gz and CARD.md in place
---folder DIR takes the files from there (vocab.txt included). --micro-latency JSON takes what
-`node test/bench/engine-latency.ts MODEL.hyb` printed. --float DIR adds each encoder's accuracy before quantization.
+--folder DIR takes the files from there (vocab.txt included). --latency NAME ... times only these variants anew, for a quiet machine.
+--float DIR adds each encoder's accuracy before quantization. Edge files are measured in the worker's engine.
 """
 
 from __future__ import annotations
 
 import json
-import platform
 import sys
 from pathlib import Path
 
@@ -27,7 +26,7 @@ def main(task: TextTask, split: str, outside_parts: dict[str, int] | None = None
     a.add_argument("--folder", type=Path, default=task.folder)
     a.add_argument("--write", action="store_true")
     a.add_argument("--float", type=Path)
-    a.add_argument("--micro-latency", type=json.loads)
+    a.add_argument("--latency", nargs="*", default=NAMES, choices=NAMES)
     args = a.parse_args()
     card = json.loads((args.folder / "card.json").read_text(encoding="utf-8"))
     rows = read_rows(task.folder / "validation.csv.gz", "text", "intent")
@@ -62,10 +61,8 @@ def main(task: TextTask, split: str, outside_parts: dict[str, int] | None = None
             scores[i + 1] += [labels[int(row.argmax())], f"{row.max():.6f}"]
         if args.write:
             v["metrics"] = measured
-            if n == "micro":
-                v["latency_ms"] = args.micro_latency or v["latency_ms"]
-            else:
-                v["latency_ms"] = variants.latency_ms(n, texts[::6]) | {"where": f"onnxruntime, one thread, batch 1, tokenizing included, {platform.machine()}, shared cores"}
+            if n in args.latency or v["latency_ms"] is None:
+                v["latency_ms"] = variants.latency_ms(n, texts[::6])
     if args.write:
         (args.folder / "CARD.md").write_text(render(card), encoding="utf-8")
         write_gz(args.folder / "validation-scores.csv.gz", scores)

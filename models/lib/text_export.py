@@ -3,7 +3,7 @@
 SCRIPT --work DIR --out DIR2        models trained without the dev rows: fits calibration
 SCRIPT --work DIR --out DIR3 --calibration DIR2/calibration.json --final large micro
 DIR holds large-PART.pt, base-PART.pt and micro-PART.npz of the training scripts; PART is `final` for the variants
-named by --final, else `choose`.
+named by --final, else `choose`. small.hyb is compiled from base.onnx.
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import hyb, onnx_encoder
+from . import engine, hyb, onnx_encoder
 from .calibration import figures, fit_temperature
 from .text_data import OOS, TextTask
 from .text_label import load_model
-from .text_variants import NAMES, Variants
+from .text_variants import FILES, NAMES, Variants
+
+
+WORD_PIECES = 64  # of base, large and small; longer texts are cut
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,9 @@ def write_files(work: Path, part: dict[str, str], out: Path, card: dict, labels:
         if floats:
             onnx_encoder.save(model, floats / f"{name}.onnx", False, f"{card['name']}-{name}")
         parameters[name] = sum(p.numel() for p in model.parameters())
+    temperature = calibration.get("small", {}).get("temperature", 1.0)
+    engine.compile_encoder(out / FILES["base"], out / FILES["small"], card, labels, "small", out / "vocab.txt", temperature, WORD_PIECES)
+    parameters["small"] = parameters["base"]
     c = calibration.get("micro", {})
     source = work / f"micro-{part['micro']}.npz"
     parameters["micro"] = write_micro(source, out / "micro.hyb", card, labels, c.get("temperature", 1.0), c.get("oos_bias", 0.0))
@@ -105,9 +111,10 @@ def best_recall(logits: np.ndarray, gold: np.ndarray, oos: int) -> float:
 def fit(variants: Variants, texts: list[str], gold: np.ndarray, oos: int, rule: BiasRule) -> dict:
     """Temperature and out-of-scope bias of each variant's quantized files on the dev rows."""
     out = {}
-    for name in NAMES:
+    for name in ("micro", "base", "small", "large"):
         logits = variants.logits(name, texts)
-        bias = rule(logits, gold, oos)
+        # `small` is compiled from `base`, whose head holds the bias.
+        bias = out["base"]["oos_bias"] if name == "small" else rule(logits, gold, oos)
         moved = with_bias(logits, oos, bias)
         t = round(fit_temperature(moved, gold), 4)
         out[name] = {"temperature": t, "oos_bias": bias, "dev": figures(moved, gold, oos, t), "dev_without_bias": figures(logits, gold, oos, t)}
@@ -125,7 +132,8 @@ def main(task: TextTask, words: Words, rule: BiasRule = best_accuracy) -> None:
     args = a.parse_args()
     torch.set_num_threads(1)
     data = task.load(args.data)
-    part = {n: "final" if n in args.final else "choose" for n in NAMES}
+    final = {*args.final, *(["small"] if "base" in args.final else [])}
+    part = {n: "final" if n in final else "choose" for n in NAMES}
     for folder in filter(None, (args.out, args.float)):
         folder.mkdir(exist_ok=True, parents=True)
         if folder != task.folder:
@@ -140,14 +148,14 @@ def main(task: TextTask, words: Words, rule: BiasRule = best_accuracy) -> None:
     parameters = write_files(args.work, part, args.out, words.card, data.names, calibration, args.float)
     card = words.card | {"labels": data.names, "out_of_scope_label": OOS, "reference_variant": "large", "variants": {}}
     for name in NAMES:
-        file = args.out / ("micro.hyb" if name == "micro" else f"{name}.onnx")
+        file = args.out / FILES[name]
         raw, c = file.read_bytes(), calibration[name]
-        entry: dict = {"file": file.name, "runtime": "engine" if name == "micro" else "onnx"}
-        if name != "micro":
-            entry["tokenizer"] = {"kind": "wordpiece", "vocab": "vocab.txt", "lowercase": True, "max_tokens": 64}
-        fitted = f"{words.fitted_on}, on the quantized files of " + ("a twin trained by the same recipe without those rows" if name in args.final else "this model")
+        entry: dict = {"file": file.name, "runtime": "engine" if file.suffix == ".hyb" else "onnx"}
+        if file.suffix == ".onnx":
+            entry["tokenizer"] = {"kind": "wordpiece", "vocab": "vocab.txt", "lowercase": True, "max_tokens": WORD_PIECES}
+        fitted = f"{words.fitted_on}, on the quantized files of " + ("a twin trained by the same recipe without those rows" if name in final else "this model")
         entry |= {"format": words.formats[name], "size_bytes": len(raw), "sha256": hashlib.sha256(raw).hexdigest(), "parameters": parameters[name]}
         entry |= {"calibration": {"kind": "temperature", "temperature": c["temperature"], "fitted_on": fitted, "oos_bias_folded_in": c["oos_bias"]}}
-        training = words.training[name].replace("{" + name + "}", "; this file also on the dev rows" if name in args.final else "")
+        training = words.training[name].replace("{" + name + "}", "; this file also on the dev rows" if name in final else "")
         card["variants"][name] = entry | {"metrics": {}, "latency_ms": None, "training": training}
     (args.out / "card.json").write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -76,8 +76,7 @@ def main(task: TextTask, strange: list[str] = HOSTILE, gap: str = " ") -> None:
     args = a.parse_args()
     card = json.loads((args.folder / "card.json").read_text(encoding="utf-8"))
     variants = Variants(args.folder, card["input"]["max_chars"])
-    assert variants.micro is not None
-    t = variants.micro[0]["tokenizer"]
+    t = variants.edge["micro"][0]["tokenizer"]
     ordinary = [x for x, _ in read_rows(task.folder / "validation.csv.gz", "text", "intent")]
     rows = []
     for text in map(plain, ordinary[:: len(ordinary) // 22] + strange):

@@ -18,8 +18,10 @@ const TEXTS = [
 
 const path = process.argv[2];
 if (path === undefined) throw new Error('give the path of a .hyb file');
-const wasm = new WebAssembly.Module(readFileSync(new URL('../../worker/engine/kernels.wasm', import.meta.url)));
-const model = await createEngine({ wasm }).loadModel(Uint8Array.from(readFileSync(path)).buffer);
+const kernels = (name: string): WebAssembly.Module =>
+  new WebAssembly.Module(readFileSync(new URL(`../../worker/engine/${name}.wasm`, import.meta.url)));
+const engine = createEngine({ wasm: kernels('kernels'), relaxedWasm: kernels('kernels-relaxed') });
+const model = await engine.loadModel(Uint8Array.from(readFileSync(path)).buffer);
 
 function inputs(): ModelInput[] {
   if (model.info.task === 'text_classification') return TEXTS.map((text) => ({ kind: 'text', text }));

@@ -43,6 +43,10 @@ describe('hybrid models', () => {
     expect(await models('verify', out, '--against', onnx, ...input, '--inputs', examples)).toMatch(
       /same answer +100\.00 %/,
     );
+    const answers = (await models('answer', out, '--inputs', examples)).split('\n');
+    expect(answers).toHaveLength(100);
+    const { expected, label, confidence, logits } = JSON.parse(answers[0] ?? '');
+    expect([expected, confidence > 0.5, logits.length]).toEqual([label, true, 10]);
     expect(await models('bench', out, '--against', onnx, ...input, '-n', '20')).toMatch(
       /engine +p50 .*\nonnxruntime-node +p50/,
     );

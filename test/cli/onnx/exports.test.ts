@@ -70,6 +70,26 @@ describe('text exports', () => {
     expect(medianError).toBeLessThan(0.02);
   }, 60_000);
 
+  it('the same encoder with its word pieces in four bits is the file that is shipped, and answers nearly as before', async () => {
+    const folder = new URL('../../../models/intent/', import.meta.url).pathname;
+    const shipped = await loadEdgeModel(Uint8Array.from(readFileSync(`${folder}small.hyb`)));
+    const { pieces } = shipped.wordPieces ?? { pieces: [] };
+    const bytes = compiled(readFileSync(`${folder}base.onnx`), {
+      model: 'intent',
+      variant: 'small',
+      labels: shipped.model.info.labels,
+      outOfScopeLabel: 'oos',
+      temperature: shipped.header.calibration.temperature,
+      vocabulary: { pieces, lowercase: true },
+      precision: { bits: 8, arithmetic: 'auto', tableBits: 4 },
+    });
+    expect((await loadEdgeModel(bytes)).digest).toBe(shipped.digest);
+    const original = await openOriginal(`${folder}base.onnx`, {}, shipped.wordPieces);
+    const examples = (await readExamples(`${folder}validation.csv.gz`)).filter((_, i) => i % 12 === 0);
+    const inputs = examples.map(({ input }) => input);
+    expect((await compare(shipped, original, inputs)).agreementRatio).toBeGreaterThan(0.98);
+  }, 60_000);
+
   it('cuts a table that has more rows than the vocabulary, and refuses one that has fewer', () => {
     const bytes = readFileSync(fixture('torch-encoder.onnx'));
     const vocabulary = (pieces: readonly string[]): Partial<CompileOptions> => ({

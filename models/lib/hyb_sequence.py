@@ -1,0 +1,57 @@
+"""Owns a NumPy reference run of .hyb files whose text goes through word pieces and a transformer encoder. FORMAT.md has the operators."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .hyb import activate
+
+Tensors = dict[str, np.ndarray]
+
+
+def product(x: np.ndarray, weights: np.ndarray, scales: np.ndarray) -> np.ndarray:
+    """Each row quantized to seven bits with a scale of its own."""
+    low, high = np.minimum(x.min(1), 0), np.maximum(x.max(1), 0)
+    scale = ((high - low) / np.float32(127)).astype(np.float32)
+    scale[scale == 0] = 1
+    zero = np.rint(-low / scale)
+    q = np.clip(np.rint(x / scale[:, None]) + zero[:, None], 0, 127) - zero[:, None]
+    return ((q @ weights.T.astype(np.float64)) * scale[:, None] * scales).astype(np.float32)
+
+
+def attention(x: np.ndarray, heads: int) -> np.ndarray:
+    q, k, v = (part.reshape(len(x), heads, -1).transpose(1, 0, 2) for part in np.split(x, 3, 1))
+    scores = q @ k.transpose(0, 2, 1) / np.float32(np.sqrt(q.shape[2]))
+    scores = np.exp(scores - scores.max(-1, keepdims=True))
+    return (scores / scores.sum(-1, keepdims=True) @ v).transpose(1, 0, 2).reshape(len(x), -1)
+
+
+def run(header: dict, tensors: Tensors, ids: list[int]) -> np.ndarray:
+    """The last operator's values for the pieces of one text."""
+    x, kept = np.zeros((0, 0), np.float32), []
+    for op in header["graph"]:
+        kind = op["op"]
+        if kind == "token_embedding":
+            x = tensors[op["weights"]][ids].astype(np.float32) * tensors[op["scales"]][ids][:, None] + tensors[op["positions"]][: len(ids)]
+        elif kind == "dense":
+            rows, weights, scales = np.atleast_2d(x), tensors[op["weights"]], tensors[op["scales"]]
+            int8 = op.get("arithmetic", "f32") == "int8"
+            out = (product(rows, weights, scales) if int8 else rows @ weights.T.astype(np.float32) * scales) + tensors[op["bias"]]
+            x = activate(out if x.ndim == 2 else out[0], op["activation"])
+        elif kind == "layer_norm":
+            centred = x - x.mean(-1, keepdims=True)
+            x = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + op["epsilon"]) * tensors[op["gamma"]] + tensors[op["beta"]]
+        elif kind == "attention":
+            x = attention(x, op["heads"])
+        elif kind == "residual_start":
+            kept.append(x)
+        elif kind == "residual_add":
+            x = x + kept.pop()
+        elif kind == "sequence_pool":
+            x = x.mean(0) if op["pool"] == "mean" else x[0]
+        elif kind == "l2_normalize":
+            norm = float(np.sqrt((x.astype(np.float64) ** 2).sum()))
+            x = (x / norm if norm >= 1e-12 else np.zeros_like(x)).astype(np.float32)
+        else:
+            raise ValueError(f"operator {kind} has no reference here")
+    return x
