@@ -24,6 +24,7 @@ import { createRecordSink } from './store/record-sink.ts';
 import type { CredentialsSource } from './aws/credentials.ts';
 import { createWorkerCredentials } from './aws/worker-credentials.ts';
 import { createEdgeTarget, type EdgeModelLoader } from './targets/edge.ts';
+import { createGpuTarget } from './targets/gpu.ts';
 import { createLambdaTarget } from './targets/lambda.ts';
 import { createSageMakerTarget } from './targets/sagemaker.ts';
 
@@ -66,7 +67,7 @@ export function createServices(bindings: unknown): Services {
       waitForStoredConfig: table !== undefined && env.ENVIRONMENT !== 'local',
     },
     state: new IsolateState(),
-    targetsOf: targetsFactory(clock, credentials),
+    targetsOf: targetsFactory(clock, credentials, (name) => secretFrom(bindings, name)),
     cache: createAnswerCache(
       createLruCache<StoredAnswer>(LOCAL_CACHE_BYTES),
       createCacheApi({ open: () => caches.default }),
@@ -149,7 +150,11 @@ function tableFrom(
 }
 
 /** Targets are made once per configuration; engine models are shared by all of them and loaded on first use. */
-function targetsFactory(clock: Clock, credentials: CredentialsSource | undefined): Services['targetsOf'] {
+function targetsFactory(
+  clock: Clock,
+  credentials: CredentialsSource | undefined,
+  secretOf: (name: string) => string | undefined,
+): Services['targetsOf'] {
   const engine = createEngine({ wasm: kernels });
   const loaders: Readonly<Record<string, EdgeModelLoader>> = Object.fromEntries(
     Object.entries(BUNDLED_WEIGHTS).map(([key, bytes]) => [key, () => engine.loadModel(bytes)]),
@@ -164,6 +169,8 @@ function targetsFactory(clock: Clock, credentials: CredentialsSource | undefined
         return createLambdaTarget({ spec, clock, credentials });
       case 'sagemaker':
         return createSageMakerTarget({ spec, clock, credentials });
+      case 'gpu':
+        return createGpuTarget({ spec, clock, secretOf });
     }
   }
 
@@ -175,4 +182,11 @@ function targetsFactory(clock: Clock, credentials: CredentialsSource | undefined
     }
     return targets;
   };
+}
+
+/** Secrets that the configuration names are not known beforehand, so they are read as they are asked for. */
+function secretFrom(bindings: unknown, name: string): string | undefined {
+  if (typeof bindings !== 'object' || bindings === null) return undefined;
+  const value: unknown = Reflect.get(bindings, name);
+  return typeof value === 'string' && value !== '' ? value : undefined;
 }

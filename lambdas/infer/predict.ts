@@ -8,7 +8,7 @@ import { inputCount } from '../../shared/schema/model-input.ts';
 import { TOP_COUNT } from '../../shared/schema/prediction.ts';
 import type { UpstreamLine } from '../../shared/schema/upstream.ts';
 import type { Turns } from '../lib/turns.ts';
-import { rankLabels } from './rank.ts';
+import { rankLabels } from '../../shared/schema/rank-labels.ts';
 import type { ServerInput } from './input.ts';
 import type { LoadedModel } from './registry.ts';
 import type { Features } from './session.ts';

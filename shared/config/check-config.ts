@@ -33,6 +33,7 @@ export function checkConfig(config: Config): readonly ConfigProblem[] {
     ...duplicates(config.api_keys, (key) => key.sha256, 'api_keys', 'sha256'),
     ...config.models.flatMap(checkModel),
     ...checkTargets(config, models),
+    ...checkTokens(config),
     ...checkRoutes(config, models),
     ...checkEveryModelHasARoute(config),
   ];
@@ -74,6 +75,17 @@ function checkModel(model: ModelSpec, index: number): ConfigProblem[] {
   return problems;
 }
 
+/** A token on an unencrypted connection is everybody's; loopback is where a proxy that encrypts may stand. */
+function checkTokens(config: Config): ConfigProblem[] {
+  return config.targets.flatMap(({ endpoint }, index) => {
+    if (endpoint.kind !== 'gpu' || endpoint.base_url === null || endpoint.token_secret === null) return [];
+    const isSafe = /^https:|^http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:|\/|$)/i.test(endpoint.base_url);
+    return isSafe
+      ? []
+      : [{ path: `targets[${index}].endpoint.base_url`, message: 'must be https where a token is sent' }];
+  });
+}
+
 function checkTargets(config: Config, models: ReadonlyMap<string, ModelSpec>): ConfigProblem[] {
   return config.targets.flatMap((target, targetIndex) =>
     target.serves.flatMap((served, servedIndex) => {
@@ -87,6 +99,12 @@ function checkTargets(config: Config, models: ReadonlyMap<string, ModelSpec>): C
       const variant = model?.variants.find(({ name }) => name === served.variant);
       if (variant !== undefined && target.endpoint.kind === 'edge')
         problems.push(...checkEdgeFiles(variant, target.endpoint.runtime ?? 'engine', path));
+      if (target.endpoint.kind === 'gpu' && target.endpoint.models[`${served.model}/${served.variant}`] === undefined) {
+        problems.push({
+          path: `targets[${targetIndex}].endpoint.models`,
+          message: `does not say what the server calls ${served.model}/${served.variant}`,
+        });
+      }
       if (served.latency_prior.p50_ms > served.latency_prior.p95_ms) {
         problems.push({ path: `${path}.latency_prior`, message: 'has a p50_ms above its p95_ms' });
       }

@@ -73,6 +73,8 @@ function ownColdRatio({ spec, seen }: TargetState, coldP50Ms: number, coldP95Ms:
 export function isEdgeKind(kind: TargetKind): boolean {
   switch (kind) {
     case 'edge':
+    // A server of one's own, at the edge of the network.
+    case 'gpu':
       return true;
     case 'lambda':
     case 'sagemaker':

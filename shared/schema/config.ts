@@ -73,6 +73,22 @@ const priceSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('flat'), usd_per_request: usd }),
 ]);
 
+const remoteModelSchema = z.strictObject({
+  name: z.string().min(1).max(128),
+  version: z.string().min(1).max(64).nullable(),
+  /** The input tensor; null where the model's own tensors pass through. */
+  input: z.string().min(1).max(128).nullable(),
+  /** The output tensor and what it holds; null where the model's own tensors pass through. */
+  output: z
+    .strictObject({
+      name: z.string().min(1).max(128),
+      holds: z.enum(['logits', 'probabilities', 'embedding']),
+      /** Logits are divided by it before softmax. */
+      temperature: z.number().positive().optional(),
+    })
+    .nullable(),
+});
+
 const endpointSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('edge'),
@@ -86,6 +102,24 @@ const endpointSchema = z.discriminatedUnion('kind', [
     endpoint_name: z.string().min(1).max(63).nullable(),
     /** Only for a stand-in or a private endpoint; otherwise derived from the region. */
     base_url: z.url().nullable(),
+  }),
+  /** A server that speaks the Open Inference Protocol v2: Triton, KServe, MLServer. */
+  z.strictObject({
+    kind: z.literal('gpu'),
+    /** null: not there yet; the target is listed, and refused as unreachable with that reason. */
+    base_url: z.url().nullable(),
+    /**
+     * The worker secret that holds a bearer token; null: none is sent, as where a proxy ends mutual TLS. Only secrets of this
+     * prefix can be named, so that no configuration can send another one anywhere.
+     */
+    token_secret: z
+      .string()
+      .regex(/^GPU_TOKEN[A-Z0-9_]*$/, 'must begin with GPU_TOKEN')
+      .nullable(),
+    /** Send and ask tensors as bytes (the binary extension) rather than as JSON. */
+    binary_tensors: z.boolean(),
+    /** By `model/variant`: what the server calls it, and its tensors. */
+    models: z.record(z.string(), remoteModelSchema),
   }),
 ]);
 
@@ -197,6 +231,7 @@ export type Config = z.infer<typeof configSchema>;
 export type ModelSpec = z.infer<typeof modelSchema>;
 
 export type TargetSpec = z.infer<typeof targetSchema>;
+export type RemoteModel = z.infer<typeof remoteModelSchema>;
 export type TargetKind = TargetSpec['endpoint']['kind'];
 export type RouteSpec = z.infer<typeof routeSchema>;
 export type PriceSpec = z.infer<typeof priceSchema>;

@@ -2,9 +2,12 @@
 import { createEdgeTarget } from '../../worker/targets/edge.ts';
 import type { EdgeModel } from '../../worker/targets/edge.ts';
 import { createStaticCredentials } from '../../worker/aws/credentials.ts';
+import { createGpuTarget } from '../../worker/targets/gpu.ts';
 import { createLambdaTarget } from '../../worker/targets/lambda.ts';
 import { createSageMakerTarget } from '../../worker/targets/sagemaker.ts';
 import { answerHonestly, breakDown, createFakeTarget, neverAnswer } from '../fakes/fake-target.ts';
+import { gpuSpec } from '../fakes/gpu-spec.ts';
+import { SERVER_TOKEN, startOpenInferenceServer } from '../fakes/open-inference-server.ts';
 import { labelOf, predictImage, predictText, sampleTarget } from '../fakes/sample-call.ts';
 import { sendWhole, startUpstreamServer, streamHonestly } from '../fakes/upstream-server.ts';
 import type { Answering } from '../fakes/upstream-server.ts';
@@ -20,6 +23,20 @@ describeTargetContract('the fake', () => ({
     return createFakeTarget(sampleTarget('edge'), scripts[behaviour]);
   },
 }));
+
+for (const binaryTensors of [true, false]) {
+  describeTargetContract(`gpu, ${binaryTensors ? 'binary' : 'JSON'} tensors`, async () => {
+    const server = await startOpenInferenceServer();
+    return {
+      create(behaviour) {
+        if (behaviour === 'hangs') server.answerWith(() => undefined);
+        if (behaviour === 'breaks') server.answerWith((_request, response) => void response.destroy());
+        return createGpuTarget({ spec: gpuSpec(server.url, binaryTensors), clock, secretOf: () => SERVER_TOKEN });
+      },
+      close: () => server.close(),
+    };
+  });
+}
 
 describeTargetContract('edge', () => ({
   create(behaviour) {

@@ -12,6 +12,7 @@ import { runAttempt } from './attempt.ts';
 import { createAwsSigner } from '../aws/aws-signer.ts';
 import type { AwsHeaders, AwsSigner } from '../aws/aws-signer.ts';
 import type { CredentialsSource } from '../aws/credentials.ts';
+import { failConnection } from './connection-failure.ts';
 import { failed } from './failure.ts';
 import type { FailedResult } from './failure.ts';
 import { readBoundedText } from '../aws/bounded-text.ts';
@@ -146,19 +147,4 @@ function createLabelSets(): (model: ModelSpec) => ReadonlySet<string> {
     sets.set(model, made);
     return made;
   };
-}
-
-/** Node names the cause by code, workerd only in words, and the same words for a refused connection and a broken one. */
-const CUT_SIGNS = /UND_ERR_SOCKET|ECONNRESET|EPIPE|connection lost|disconnected|closed/i;
-
-function failConnection(error: unknown): FailedResult {
-  return CUT_SIGNS.test(describe(error))
-    ? failed('cut', 'the connection could not be made, or broke before the answer began')
-    : failed('connect_failed', 'no connection could be made');
-}
-
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const code = 'code' in error ? String(error.code) : '';
-  return `${code} ${error.message} ${error.cause === undefined ? '' : describe(error.cause)}`;
 }

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { rankLabels } from '../../../lambdas/infer/rank.ts';
+import { rankLabels } from '../../../shared/schema/rank-labels.ts';
 import type { LoadedModel, Registry } from '../../../lambdas/infer/registry.ts';
 import { openRegistry } from '../../../lambdas/infer/registry.ts';
 import type { Features } from '../../../lambdas/infer/session.ts';

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { rankLabels } from '../../../lambdas/infer/rank.ts';
+import { rankLabels } from '../../../shared/schema/rank-labels.ts';
 
 const LABELS = ['a', 'b', 'c', 'd'];
 
