@@ -18,6 +18,7 @@ export default defineConfig({
         'cli/calibrate.ts',
         'cli/eval.ts',
         'cli/hybrid.ts',
+        'cli/simulate/simulate.ts',
         'infra/app.ts',
         'infra/cost-at-rest.ts',
         'worker/engine/assembly/**',
