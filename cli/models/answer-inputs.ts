@@ -1,5 +1,5 @@
 /**
- * `hybrid models answer`: what the engine answers to each example of a file, one JSON line each, with the raw scores that calibration and tests need.
+ * `hybrid models answer`: what the engine answers to each example of a file, one JSON line each: a classifier's raw scores too, as calibration and tests need them.
  */
 import type { EdgeModel } from './edge-model.ts';
 import { openEdgeModel } from './edge-model.ts';
@@ -16,6 +16,7 @@ export async function answerInputs(file: string, flags: { readonly inputs: strin
 
 function answer({ model }: EdgeModel, { input, label }: Example): Record<string, unknown> {
   const scores = Array.from(model.logits(input), (score) => Number(score.toPrecision(DIGITS)));
+  if (model.info.task === 'sentence_embedding') return { vector: scores };
   const { label: answered, confidence } = model.classify(input);
   return { ...(label === null ? {} : { expected: label }), label: answered, confidence, logits: scores };
 }

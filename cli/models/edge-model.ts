@@ -15,7 +15,8 @@ const headerSchema = z.object({
     z.object({ kind: z.literal('text'), max_chars: z.number() }),
     z.object({ kind: z.literal('image'), height: z.number(), width: z.number(), channels: z.number() }),
   ]),
-  calibration: z.object({ temperature: z.number() }),
+  /** Null for an embedding. */
+  calibration: z.object({ temperature: z.number() }).nullable(),
   tokenizer: z
     .object({
       kind: z.string(),

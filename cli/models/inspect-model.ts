@@ -28,11 +28,17 @@ export function describeModel({ model, header, digest }: EdgeModel): string {
       ? `text of at most ${input.max_chars} characters, ${tokenizer?.kind ?? ''}${tokenizer?.max_tokens === undefined ? '' : ` of at most ${tokenizer.max_tokens}`}`
       : `${input.height}x${input.width}x${input.channels} values from 0 to 1`;
   const some = info.labels.slice(0, 8).join(', ');
+  const answers =
+    header.calibration === null
+      ? [`output       ${info.outputs} values, a vector of length one`]
+      : [
+          `labels       ${info.labels.length}: ${some}${info.labels.length > 8 ? ', ...' : ''}`,
+          `temperature  ${header.calibration.temperature}`,
+        ];
   return [
     `model        ${info.model} ${info.version}, variant ${info.variant}, ${info.task}`,
     `input        ${takes}`,
-    `labels       ${info.labels.length}: ${some}${info.labels.length > 8 ? ', ...' : ''}`,
-    `temperature  ${header.calibration.temperature}`,
+    ...answers,
     `size         ${info.sizeBytes} bytes; ${info.workingBytes} bytes of memory when loaded`,
     `sha-256      ${digest}`,
   ].join('\n');

@@ -45,6 +45,7 @@ export function createEngine(options: { wasm?: WebAssembly.Module; relaxedWasm?:
           version: header.version,
           task: header.task,
           labels: header.labels,
+          outputs: header.graph.outputs,
           outOfScopeLabel: header.outOfScopeLabel,
           sizeBytes: bytes.byteLength,
           workingBytes,

@@ -25,14 +25,21 @@ const READERS: Readonly<Record<string, Reader>> = {
   token_embedding: readTokenEmbedding,
   attention: readAttention,
   sequence_pool: readSequencePool,
+  l2_normalize: readL2Normalize,
   activation: readActivation,
   residual_start: readResidualStart,
   residual_add: readResidualAdd,
 };
 
-export type Graph = { readonly steps: readonly Step[]; readonly largestActivation: number };
+export type Graph = {
+  readonly steps: readonly Step[];
+  readonly largestActivation: number;
+  /** Values of the last operator. */
+  readonly outputs: number;
+};
 
-export function readGraph(list: readonly unknown[], tensors: TensorTable, input: Flow, outputs: number): Graph {
+/** @param labels how many logits it must end in; null where its output is a vector of any size */
+export function readGraph(list: readonly unknown[], tensors: TensorTable, input: Flow, labels: number | null): Graph {
   let flow = input;
   let work = 0;
   const open: Flow[] = [];
@@ -52,11 +59,13 @@ export function readGraph(list: readonly unknown[], tensors: TensorTable, input:
     flow = output;
     return step;
   });
-  if (flow.kind !== 'vector' || flow.size !== outputs) {
-    throw new ModelFormatError(`the graph does not end in ${outputs} logits, one a label`);
+  if (flow.kind !== 'vector' || (labels !== null && flow.size !== labels)) {
+    throw new ModelFormatError(
+      `the graph does not end in ${labels === null ? 'a vector' : `${labels} logits, one a label`}`,
+    );
   }
   if (open.length > 0) throw new ModelFormatError(`${open.length} residuals are started and never added`);
-  return { steps, largestActivation };
+  return { steps, largestActivation, outputs: flow.size };
 }
 
 function readEmbeddingBag(op: Fields, tensors: TensorTable, input: Flow): Read {
@@ -193,6 +202,11 @@ function readLayerNorm(op: Fields, tensors: TensorTable, input: Flow): Read {
   const [gamma, beta] = [tensors.floats(op, 'gamma', size), tensors.floats(op, 'beta', size)];
   const step: Step = { kind: 'layer_norm', gamma, beta, epsilon, size, perToken: input.kind === 'sequence' };
   return { step, output: input, multiplyAdds: 3 * sizeOf(input) };
+}
+
+function readL2Normalize(op: Fields, _tensors: TensorTable, input: Flow): Read {
+  if (input.kind !== 'vector') throw op.refuse('op', `takes a vector, not a ${input.kind}`);
+  return { step: { kind: 'l2_normalize', size: input.size }, output: input, multiplyAdds: 2 * input.size };
 }
 
 function readActivation(op: Fields, _tensors: TensorTable, input: Flow): Read {

@@ -11,7 +11,8 @@ import { TensorTable } from './tensors.ts';
 import type { WordPieceSpec } from './text-input.ts';
 import { readWordPiece } from './text-input.ts';
 
-export type Task = 'text_classification' | 'image_classification';
+const TASKS = ['text_classification', 'image_classification', 'sentence_embedding'] as const;
+export type Task = (typeof TASKS)[number];
 
 type TextTokenizer = HashedNgramsSpec | WordPieceSpec;
 
@@ -26,6 +27,7 @@ export type ModelHeader = {
   readonly task: Task;
   readonly labels: readonly string[];
   readonly outOfScopeLabel: string | null;
+  /** 1 where there is no confidence. */
   readonly temperature: number;
   readonly input: InputSpec;
   readonly graph: Graph;
@@ -40,11 +42,17 @@ const MAX_NGRAM = 8;
 
 export function readHeader(json: unknown, payload: Uint8Array): ModelHeader {
   const header = new Fields(json, 'header');
-  const task = header.oneOf('task', ['text_classification', 'image_classification']);
-  const labels = readLabels(header);
+  const task = header.oneOf('task', TASKS);
+  const isEmbedding = task === 'sentence_embedding';
+  const labels = isEmbedding ? readNoLabels(header) : readLabels(header);
   const tensors = new TensorTable(header.object('tensors'), payload);
-  const input = task === 'text_classification' ? readTextInput(header, tensors) : readImageInput(header);
-  const graph = readGraph(header.list('graph', 1, MAX_OPERATORS), tensors, flowOf(input), labels.length);
+  const input = task === 'image_classification' ? readImageInput(header) : readTextInput(header, tensors);
+  const graph = readGraph(
+    header.list('graph', 1, MAX_OPERATORS),
+    tensors,
+    flowOf(input),
+    isEmbedding ? null : labels.length,
+  );
   tensors.done();
   const read = {
     model: header.string('model'),
@@ -53,7 +61,7 @@ export function readHeader(json: unknown, payload: Uint8Array): ModelHeader {
     task,
     labels,
     outOfScopeLabel: readOutOfScopeLabel(header, labels),
-    temperature: readTemperature(header),
+    temperature: isEmbedding ? readNoTemperature(header) : readTemperature(header),
     input,
     graph,
     release: () => tensors.release(),
@@ -73,6 +81,11 @@ function readLabels(header: Fields): string[] {
   return labels;
 }
 
+function readNoLabels(header: Fields): string[] {
+  header.list('labels', 0, 0);
+  return [];
+}
+
 function readOutOfScopeLabel(header: Fields, labels: readonly string[]): string | null {
   if (header.raw('out_of_scope_label') === null) return null;
   const label = header.string('out_of_scope_label', MAX_LABEL_CHARS);
@@ -86,6 +99,11 @@ function readTemperature(header: Fields): number {
   const temperature = calibration.number('temperature', 0.001, 1000);
   calibration.done();
   return temperature;
+}
+
+function readNoTemperature(header: Fields): number {
+  if (header.raw('calibration') !== null) throw header.refuse('calibration', 'is not null for an embedding');
+  return 1;
 }
 
 function readTextInput(header: Fields, tensors: TensorTable): InputSpec {

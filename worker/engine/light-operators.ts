@@ -20,21 +20,36 @@ export function activate({ f32, kernels }: Machine, x: number, size: number, act
   if (activation === 'relu') for (let i = x; i < x + size; i += 1) f32[i] = Math.max(f32[i] ?? 0, 0);
 }
 
-/** Row t is the piece's row of the table, scaled, plus the row of its place. */
+/** Row t is the piece's row of the table, scaled, plus the row of its place where places have any. */
 export function embedTokens(
   { f32, i8, tokens }: Machine,
   out: number,
   dim: number,
   table: number,
   scales: number,
-  places: number,
+  places: number | null,
 ): void {
   for (let t = 0; t < tokens.length; t += 1) {
     const id = tokens[t] ?? 0;
     const scale = f32[scales + id] ?? 0;
-    const [row, place, to] = [table + id * dim, places + t * dim, out + t * dim];
-    for (let d = 0; d < dim; d += 1) f32[to + d] = (i8[row + d] ?? 0) * scale + (f32[place + d] ?? 0);
+    const [row, to] = [table + id * dim, out + t * dim];
+    if (places === null) for (let d = 0; d < dim; d += 1) f32[to + d] = (i8[row + d] ?? 0) * scale;
+    else {
+      const place = places + t * dim;
+      for (let d = 0; d < dim; d += 1) f32[to + d] = (i8[row + d] ?? 0) * scale + (f32[place + d] ?? 0);
+    }
   }
+}
+
+/** Below this length a vector points nowhere. */
+const SHORTEST = 1e-12;
+
+/** To length one; all zeros where there is no direction. */
+export function l2Normalize(f32: Float32Array, x: number, size: number): void {
+  let sum = 0;
+  for (let i = x; i < x + size; i += 1) sum += (f32[i] ?? 0) ** 2;
+  const length = Math.sqrt(sum);
+  for (let i = x; i < x + size; i += 1) f32[i] = length < SHORTEST ? 0 : (f32[i] ?? 0) / length;
 }
 
 export function meanOfRows(f32: Float32Array, x: number, out: number, rows: number, dim: number): void {

@@ -1,4 +1,4 @@
-// Owns one loaded model: input in, classification out, over memory allocated once. Loading is engine.ts.
+// Owns one loaded model: input in, classification or vector out, over memory allocated once. Loading is engine.ts.
 
 import { EngineInputError, EngineOutputError } from './errors.ts';
 import type { ModelHeader, Task } from './header.ts';
@@ -22,12 +22,21 @@ type Classification = {
   readonly truncated: boolean;
 };
 
+type Embedding = {
+  /** Of length one, or all zeros where the model knows nothing of the text. */
+  readonly vector: Float32Array;
+  readonly truncated: boolean;
+};
+
 type ModelInfo = {
   readonly model: string;
   readonly variant: string;
   readonly version: string;
   readonly task: Task;
+  /** Empty for an embedding. */
   readonly labels: readonly string[];
+  /** How many logits, or an embedding's dimensions. */
+  readonly outputs: number;
   readonly outOfScopeLabel: string | null;
   readonly sizeBytes: number;
   readonly workingBytes: number;
@@ -35,8 +44,11 @@ type ModelInfo = {
 
 export type EngineModel = {
   readonly info: ModelInfo;
+  /** Of a classifier. */
   classify(input: ModelInput): Classification;
-  /** A copy of the raw scores, one a label, before temperature: for comparing with other runtimes. */
+  /** Of an embedding model. */
+  embed(input: ModelInput): Embedding;
+  /** A copy of what the last operator made, before temperature: for comparing with other runtimes. */
   logits(input: ModelInput): Float32Array;
 };
 
@@ -74,7 +86,7 @@ export function createModel({ info, header, program, machine, readText }: Parts)
   function run(input: ModelInput): { logits: Float32Array; truncated: boolean } {
     const truncated = input.kind === 'text' ? readInput(input.text) : readPixels(input.pixels);
     const offset = program.run(machine) >> 2;
-    const logits = machine.f32.subarray(offset, offset + info.labels.length);
+    const logits = machine.f32.subarray(offset, offset + info.outputs);
     if (!allFinite(logits)) throw new EngineOutputError(`${info.model} overflows on this input`);
     return { logits, truncated };
   }
@@ -82,12 +94,18 @@ export function createModel({ info, header, program, machine, readText }: Parts)
   return {
     info,
     classify(input) {
+      if (info.task === 'sentence_embedding') throw new EngineInputError(`${info.model} gives vectors, not labels`);
       const { logits, truncated } = run(input);
       const probabilities = softmax(logits, header.temperature);
       let labelIndex = 0;
       for (let i = 1; i < logits.length; i += 1) if ((logits[i] ?? 0) > (logits[labelIndex] ?? 0)) labelIndex = i;
       const label = info.labels[labelIndex] ?? '';
       return { labelIndex, label, confidence: probabilities[labelIndex] ?? 0, probabilities, truncated };
+    },
+    embed(input) {
+      if (info.task !== 'sentence_embedding') throw new EngineInputError(`${info.model} gives labels, not vectors`);
+      const { logits, truncated } = run(input);
+      return { vector: logits.slice(), truncated };
     },
     logits: (input) => run(input).logits.slice(),
   };

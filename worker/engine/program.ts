@@ -5,7 +5,7 @@ import type { Arena } from './arena.ts';
 import { convolution, depthwise, maxPool } from './convolution.ts';
 import { dense, embeddingBag, normalization } from './dense.ts';
 import type { Graph } from './graph.ts';
-import { activate, globalAvgPool, meanOfRows } from './light-operators.ts';
+import { activate, globalAvgPool, l2Normalize, meanOfRows } from './light-operators.ts';
 import type { Call, Machine } from './machine.ts';
 import { attention, residual, tokenEmbedding } from './sequence.ts';
 import type { Step } from './steps.ts';
@@ -43,10 +43,13 @@ function callOf(step: Exclude<Step, { kind: 'flatten' }>, arena: Arena): Placed 
       activate(machine, from >> 2, perToken ? machine.tokens.length * size : size, activation);
     return { call, inPlace: true };
   }
+  if (step.kind === 'l2_normalize') {
+    return { call: ({ f32 }, from) => l2Normalize(f32, from >> 2, step.size), inPlace: true };
+  }
   return { call: movingCall(step, arena), inPlace: false };
 }
 
-type Moving = Exclude<Step, { kind: 'flatten' | 'activation' | 'residual_start' | 'residual_add' }>;
+type Moving = Exclude<Step, { kind: 'flatten' | 'activation' | 'l2_normalize' | 'residual_start' | 'residual_add' }>;
 
 function movingCall(step: Moving, arena: Arena): Call {
   switch (step.kind) {

@@ -10,7 +10,7 @@ export function readTokenEmbedding(op: Fields, tensors: TensorTable, input: Flow
   const weights = tensors.weights(op, 'weights', 2);
   const [pieces, dim] = [dimension(weights, 0), dimension(weights, 1)];
   if (pieces !== input.pieces) throw op.refuse('weights', `has ${pieces} rows for ${input.pieces} pieces`);
-  const positions = tensors.matrix(op, 'positions', input.maxTokens, dim);
+  const positions = op.has('positions') ? tensors.matrix(op, 'positions', input.maxTokens, dim) : null;
   const scales = tensors.floats(op, 'scales', pieces);
   return {
     step: { kind: 'token_embedding', weights, scales, positions, dim },

@@ -8,7 +8,7 @@ import { placeFloats, placeIntegers } from './machine.ts';
 export function tokenEmbedding(step: StepOf<'token_embedding'>, arena: Arena): Call {
   const table = placeIntegers(arena, step.weights);
   const scales = placeFloats(arena, step.scales) >> 2;
-  const places = placeFloats(arena, step.positions) >> 2;
+  const places = step.positions === null ? null : placeFloats(arena, step.positions) >> 2;
   return (machine, _from, to) => embedTokens(machine, to >> 2, step.dim, table, scales, places);
 }
 

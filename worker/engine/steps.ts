@@ -69,11 +69,12 @@ export type Step =
       readonly kind: 'token_embedding';
       readonly weights: Tensor;
       readonly scales: Tensor;
-      readonly positions: Tensor;
+      readonly positions: Tensor | null;
       readonly dim: number;
     }
   | { readonly kind: 'attention'; readonly heads: number; readonly dim: number; readonly maxTokens: number }
   | { readonly kind: 'sequence_pool'; readonly pool: 'mean' | 'first'; readonly dim: number }
+  | { readonly kind: 'l2_normalize'; readonly size: number }
   | { readonly kind: 'activation'; readonly activation: Activation; readonly size: number; readonly perToken: boolean }
   | (Residual & { readonly kind: 'residual_start' })
   | (Residual & { readonly kind: 'residual_add' });

@@ -79,7 +79,7 @@ describe('text exports', () => {
       variant: 'small',
       labels: shipped.model.info.labels,
       outOfScopeLabel: 'oos',
-      temperature: shipped.header.calibration.temperature,
+      temperature: shipped.header.calibration?.temperature ?? 1,
       vocabulary: { pieces, lowercase: true },
       precision: { bits: 8, arithmetic: 'auto', tableBits: 4 },
     });
