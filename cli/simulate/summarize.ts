@@ -1,7 +1,7 @@
 /**
  * From what became of every request to the figures of one strategy. Owns each figure's definition.
  */
-import type { TargetKind, TargetSpec } from '../../shared/schema/config.ts';
+import type { TargetSpec } from '../../shared/schema/config.ts';
 import type { Answers } from './answers.ts';
 import type { OracleChoice } from './oracle.ts';
 import { NOBODY, type Tally } from './tally.ts';
@@ -30,7 +30,8 @@ export type Summary = {
   readonly latency_edge_ms: Quantiles;
   /** Billed, idle instances and the gateway included. */
   readonly cost_usd_per_million: number;
-  readonly cost_usd: { readonly gateway: number; readonly idle: number } & Readonly<Record<TargetKind, number>>;
+  /** `gateway`, `idle` and each kind of place that was called. */
+  readonly cost_usd: Readonly<Record<string, number>>;
   readonly calls: Readonly<Record<string, number>>;
 };
 
@@ -85,7 +86,8 @@ export function summarize(measured: Measured): Summary {
     if (kind === kinds[oracle.label.target[request] ?? NOBODY]) routedByLabel += 1;
     if (kind === 'edge') edgeMs.push(tally.latencyMs[request] ?? 0);
   }
-  const nanos = bill.gatewayNanos + bill.idleNanos + bill.byKind.edge + bill.byKind.lambda + bill.byKind.sagemaker;
+  const costs: [string, number][] = [['gateway', bill.gatewayNanos], ['idle', bill.idleNanos], ...bill.byKind];
+  const nanos = costs.reduce((total, [, part]) => total + part, 0);
   return {
     strategy,
     requests: count,
@@ -102,13 +104,7 @@ export function summarize(measured: Measured): Summary {
     latency_ms: quantiles(tally.latencyMs.slice()),
     latency_edge_ms: quantiles(Float64Array.from(edgeMs)),
     cost_usd_per_million: (nanos / NANOS_PER_USD / count) * 1e6,
-    cost_usd: {
-      gateway: bill.gatewayNanos / NANOS_PER_USD,
-      idle: bill.idleNanos / NANOS_PER_USD,
-      edge: bill.byKind.edge / NANOS_PER_USD,
-      lambda: bill.byKind.lambda / NANOS_PER_USD,
-      sagemaker: bill.byKind.sagemaker / NANOS_PER_USD,
-    },
+    cost_usd: Object.fromEntries(costs.map(([what, part]) => [what, part / NANOS_PER_USD])),
     calls: Object.fromEntries(tally.calls),
   };
 }

@@ -53,7 +53,7 @@ export type Reply = {
 
 export type Bill = {
   readonly gatewayNanos: number;
-  readonly byKind: Readonly<Record<TargetKind, number>>;
+  readonly byKind: ReadonlyMap<TargetKind, number>;
   readonly idleNanos: number;
 };
 
@@ -62,13 +62,14 @@ type Place = {
   readonly kind: TargetKind;
   readonly rttMs: readonly number[];
   readonly fleet: Fleet | undefined;
+  /** Equal for places of one kind: the first of them. */
+  readonly machine: number;
   readonly outages: readonly Outage[];
   /** Processor time by variant number; undefined where it is not served. */
   readonly computeMs: readonly (Spread | undefined)[];
 };
 
 const PURPOSES_PER_CALL = 8;
-const KIND_NUMBER: Readonly<Record<TargetKind, number>> = { edge: 0, lambda: 1, sagemaker: 2 };
 const NEVER_MS = Infinity;
 
 export class World {
@@ -76,7 +77,7 @@ export class World {
   readonly #places: readonly Place[];
   readonly #isolateBusyUntilMs: Float64Array;
   readonly #isolateSeenAtMs: Float64Array;
-  readonly #byKind: Record<TargetKind, number>;
+  readonly #byKind = new Map<TargetKind, number>();
   #gatewayNanos = 0;
   #untilMs = 0;
 
@@ -85,7 +86,6 @@ export class World {
     this.#places = options.config.targets.map((spec) => placeOf(spec, options));
     this.#isolateBusyUntilMs = new Float64Array(options.pops).fill(-Infinity);
     this.#isolateSeenAtMs = new Float64Array(options.pops).fill(-Infinity);
-    this.#byKind = { edge: 0, lambda: 0, sagemaker: 0 };
   }
 
   /** The gateway takes a request in; @returns when it has its attention. */
@@ -101,7 +101,7 @@ export class World {
   call(call: Call): Reply {
     const place = this.#place(call.target);
     const reply = place.fleet === undefined ? this.#edge(place, call) : this.#cloud(place, place.fleet, call);
-    this.#byKind[place.kind] += reply.costNanos;
+    this.#byKind.set(place.kind, (this.#byKind.get(place.kind) ?? 0) + reply.costNanos);
     if (reply.atMs !== NEVER_MS) this.#untilMs = Math.max(this.#untilMs, reply.atMs);
     return reply;
   }
@@ -128,7 +128,7 @@ export class World {
       if (fleet === undefined || spec.price.kind !== 'instance') continue;
       idleNanos += nanosFromUsd(fleet.instanceHours(Math.max(untilMs, this.#untilMs)) * spec.price.usd_per_hour);
     }
-    return { gatewayNanos: this.#gatewayNanos, byKind: { ...this.#byKind }, idleNanos };
+    return { gatewayNanos: this.#gatewayNanos, byKind: new Map(this.#byKind), idleNanos };
   }
 
   #edge(place: Place, call: Call): Reply {
@@ -180,7 +180,7 @@ export class World {
     const spread = place.computeMs[call.variant];
     if (spread === undefined) return undefined;
     // The same work in every region: of equal machines none is cheaper.
-    return logNormal(spread, this.#draw({ ...call, target: KIND_NUMBER[place.kind] }, 3));
+    return logNormal(spread, this.#draw({ ...call, target: place.machine }, 3));
   }
 
   /** Network and overhead of another place are other luck; so is a repeated call. */
@@ -213,6 +213,7 @@ function placeOf(spec: TargetSpec, options: WorldOptions): Place {
     spec,
     kind,
     rttMs: options.rttMs.get(spec.region) ?? [],
+    machine: options.config.targets.findIndex(({ endpoint }) => endpoint.kind === kind),
     fleet: fleetOf(spec, options),
     outages: options.outages.filter(({ region }) => region === spec.region),
     computeMs: options.variants.map((variant, number) => {
@@ -225,19 +226,13 @@ function placeOf(spec: TargetSpec, options: WorldOptions): Place {
   };
 }
 
-function fleetOf(spec: TargetSpec, { slow, replicas }: WorldOptions): Fleet | undefined {
-  switch (spec.endpoint.kind) {
-    case 'edge':
-      return undefined;
-    case 'lambda':
-      return new OnDemandFleet(assumed.FUNCTION_CONCURRENCY, slow);
-    case 'sagemaker':
-      if (spec.price.kind !== 'instance') return new OnDemandFleet(assumed.SERVERLESS_CONCURRENCY, slow);
-      return new InstanceFleet({
-        instances: replicas ?? 1,
-        concurrency: spec.price.concurrency,
-        isScaled: replicas === undefined,
-        slow,
-      });
+/** What is paid by the hour stands there; everything else starts on demand. */
+function fleetOf({ endpoint, price }: TargetSpec, { slow, replicas }: WorldOptions): Fleet | undefined {
+  if (endpoint.kind === 'edge') return undefined;
+  if (price.kind === 'instance') {
+    const isScaled = replicas === undefined;
+    return new InstanceFleet({ instances: replicas ?? 1, concurrency: price.concurrency, isScaled, slow });
   }
+  const limit = endpoint.kind === 'lambda' ? assumed.FUNCTION_CONCURRENCY : assumed.SERVERLESS_CONCURRENCY;
+  return new OnDemandFleet(limit, slow);
 }
