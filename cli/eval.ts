@@ -3,6 +3,7 @@
  */
 import { startStack } from '../local/stack.ts';
 import { createEvalCommand } from './eval-command.ts';
+import { loadDotEnv } from './load-dot-env.ts';
 import { UserError } from './user-error.ts';
 
 const INTERRUPTED_STATUS = 130;
@@ -27,13 +28,5 @@ try {
   } else {
     console.error(error instanceof UserError ? error.message : error);
     process.exitCode = 1;
-  }
-}
-
-function loadDotEnv(): void {
-  try {
-    process.loadEnvFile('.env');
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
   }
 }

@@ -1,30 +1,33 @@
 /**
- * `npx hybrid`: the operator's command line, with this process's terminal.
+ * `npx hybrid`: the operator's command line, with this process's terminal, environment and signals.
  */
-import { Command } from 'commander';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ModelFormatError } from '../worker/engine/errors.ts';
-import { createIdentityCommand } from './identity/identity-command.ts';
-import { createModelsCommand } from './models/models-command.ts';
+import { loadDotEnv } from './load-dot-env.ts';
 import { OnnxError } from './onnx/onnx-error.ts';
+import { runHybrid } from './operator/create-hybrid.ts';
 import { UserError } from './user-error.ts';
 
+const stop = new AbortController();
+process.once('SIGINT', () => stop.abort());
+process.once('SIGTERM', () => stop.abort());
+
 try {
-  await new Command('hybrid')
-    .description('Hybrid inference: models and what is done with them.')
-    .addCommand(createModelsCommand((text) => console.log(text)))
-    .addCommand(createIdentityCommand((text) => console.log(text), fetchText))
-    .parseAsync();
+  loadDotEnv();
+  process.exitCode = await runHybrid(process.argv.slice(2), {
+    terminal: {
+      out: (text) => console.log(text),
+      err: (text) => console.error(text),
+      isInteractive: process.stdout.isTTY,
+    },
+    env: process.env,
+    nowMs: () => Date.now(),
+    sleep: (ms) => sleep(ms, undefined, { signal: stop.signal }).catch(() => undefined),
+    signal: stop.signal,
+  });
 } catch (error) {
   if (error instanceof OnnxError || error instanceof ModelFormatError) {
     console.error(`${error.code}: ${error.message}`);
   } else console.error(error instanceof UserError ? error.message : error);
   process.exitCode = 1;
-}
-
-async function fetchText(url: string): Promise<string> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(10_000) }).catch((cause: unknown) => {
-    throw new UserError(`${url} cannot be reached: ${cause instanceof Error ? cause.message : String(cause)}`);
-  });
-  if (!response.ok) throw new UserError(`${url} answers HTTP ${response.status}`);
-  return response.text();
 }

@@ -6,6 +6,8 @@ import { randomBytes } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { openControlTable } from '../cli/control/control-table.ts';
+import { publishConfig } from '../cli/control/publish-config.ts';
 import { defaultConfig } from '../shared/config/default-config.ts';
 import { cardSchema, type Card } from '../shared/schema/card.ts';
 import type { Config } from '../shared/schema/config.ts';
@@ -16,7 +18,6 @@ import { roleArn, startSts, type Sts } from './aws/sts.ts';
 import { REPOSITORY_ROOT } from './bundle-worker.ts';
 import { startIdentityHost, type IdentityHost } from './identity-host.ts';
 import { createIdentityKeyPair, type IdentityKeyPair } from './identity-keys.ts';
-import { publishConfig } from './publish-config.ts';
 import type { FindKey, KnownKey } from './sigv4.ts';
 import { startWorker, type LocalWorker } from './worker.ts';
 
@@ -106,8 +107,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       sagemakerBaseUrl: sagemaker.url,
     });
     const config = options.configure?.(cloudConfig) ?? cloudConfig;
+    const table = openControlTable(client, LOCAL_TABLE);
     const publish = async (value: Config) =>
-      (await publishConfig(client, LOCAL_TABLE, LOCAL_ENVIRONMENT, value, 'npm start')).version;
+      (await publishConfig(table, LOCAL_ENVIRONMENT, { value, by: 'npm start', nowMs: Date.now() })).version;
     await dynamodb.waitUntilReady();
     await publish(config);
     const [worker] = await Promise.all([

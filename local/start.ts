@@ -5,7 +5,7 @@
 import { createServer } from 'node:net';
 import { parseArgs } from 'node:util';
 import { runDemo } from './demo.ts';
-import { startStack, type Stack } from './stack.ts';
+import { LOCAL_ENVIRONMENT, LOCAL_REGION, LOCAL_TABLE, startStack, type Stack } from './stack.ts';
 
 const DEFAULT_PORT = 8787;
 
@@ -35,6 +35,7 @@ async function main(): Promise<number> {
     return demo.failures.length === 0 ? 0 : 1;
   }
   console.log(howToCall(stack.url, apiKey));
+  console.log(howToOperate(stack));
   showLogs = true;
   await stopped;
   return 0;
@@ -97,6 +98,28 @@ function howToCall(url: string, apiKey: string | undefined): string {
     `  curl -s ${url}/v1/models`,
     `  curl -s ${url}/readyz`,
     `  curl -s ${url}/v1/metrics`,
+  ].join('\n');
+}
+
+/** The key pair is made anew at each start and opens nothing but this stack. */
+function howToOperate({ url, dynamodb, credentials }: Stack): string {
+  const variables = {
+    AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+    AWS_REGION: LOCAL_REGION,
+    DATABASE_URL: dynamodb.url,
+    TABLE_NAME: LOCAL_TABLE,
+    ENVIRONMENT: LOCAL_ENVIRONMENT,
+    GATEWAY_URL: url,
+  };
+  return [
+    '',
+    'To operate it from another terminal, as you would a deployment:',
+    '',
+    `  export ${Object.entries(variables)
+      .map(([name, value]) => `${name}='${value}'`)
+      .join(' ')}`,
+    '  npx hybrid status; npx hybrid config history; npx hybrid metrics',
     '',
     'One line of JSON per request follows.',
   ].join('\n');

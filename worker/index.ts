@@ -16,7 +16,11 @@ function servicesOnce(bindings: unknown): Services {
 
 export default {
   fetch(request, env, context) {
-    app ??= createApp(servicesOnce(env)) as Pick<Hono, 'fetch'>;
+    if (app === undefined) {
+      const { colo } = request.cf ?? {};
+      if (typeof colo === 'string') servicesOnce(env).state.place = colo;
+      app = createApp(servicesOnce(env));
+    }
     return app.fetch(request, undefined, context);
   },
   /** Keeps the configuration fresh and empties the metrics window of an isolate that no request wakes. */

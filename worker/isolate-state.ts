@@ -50,6 +50,8 @@ export type AnsweredAttempt = {
 };
 
 export class IsolateState {
+  /** The data centre it runs in, as the first request told. */
+  place = 'local';
   #inFlight = 0;
   #ended: Rate = NO_RATE;
   #cpuMs: Rate = NO_RATE;

@@ -3,6 +3,8 @@
  */
 import { waitUntil } from 'cloudflare:workers';
 import kernels from './engine/kernels.wasm';
+import type { Item } from '../shared/config/config-items.ts';
+import { reportAttributes } from '../shared/control/isolate-report.ts';
 import { defaultConfig } from '../shared/config/default-config.ts';
 import type { Config, TargetSpec } from '../shared/schema/config.ts';
 import { BUNDLED_WEIGHTS, BUNDLED_CARDS } from './edge-models.ts';
@@ -13,7 +15,7 @@ import { createLogger } from './logger.ts';
 import { sha256Hex } from './pipeline/identify.ts';
 import { createAnswerCache, type StoredAnswer } from './pipeline/lookup.ts';
 import type { Services } from './pipeline/services.ts';
-import type { Clock, ConfigStore, GuardStore, Logger, Target } from './ports.ts';
+import type { Clock, ConfigStatus, ConfigStore, GuardStore, Logger, Target } from './ports.ts';
 import { createCacheApi } from './store/cache-api.ts';
 import { createConfigKeeper } from './store/config-keeper.ts';
 import { createDynamoClient, type DynamoClient } from './store/dynamodb-client.ts';
@@ -47,26 +49,43 @@ export function createServices(bindings: unknown): Services {
     onFailure: (detail) => logger.log('warn', 'no AWS credentials could be had', '', { detail }),
   });
   const table = tableFrom(env, credentials, clock, logger);
+  const state = new IsolateState();
   const metricsStore =
-    table && createDynamoMetricsStore({ client: table, shards: env.METRICS_SHARDS, keepMs: METRICS_KEEP_MS });
+    table &&
+    createDynamoMetricsStore({
+      client: table,
+      shards: env.METRICS_SHARDS,
+      keepMs: METRICS_KEEP_MS,
+      describeIsolate: () => isolateReport(config.status(), state.place, clock),
+    });
+  const sink = createRecordSink({
+    store: metricsStore,
+    clock,
+    random,
+    isolateId,
+    onFailure: (error) => logger.log('warn', 'a metrics window could not be put', '', { detail: messageOf(error) }),
+  });
+  const config = createConfigKeeper({
+    store: table && storedConfig(table, env.ENVIRONMENT),
+    embedded: embeddedConfig(env),
+    clock,
+    random,
+    refreshMs: CONFIG_REFRESH_MS,
+    onFailure: (error) => logger.log('warn', 'configuration refresh failed', '', { detail: messageOf(error) }),
+    // Whoever published wants to know where it is in force: once a publish, with the window that is open anyway.
+    onChange: () => sink.flush(true),
+  });
   return {
     clock,
     random,
     newRequestId: () => crypto.randomUUID(),
     logger,
-    config: createConfigKeeper({
-      store: table && storedConfig(table, env.ENVIRONMENT),
-      embedded: embeddedConfig(env),
-      clock,
-      random,
-      refreshMs: CONFIG_REFRESH_MS,
-      onFailure: (error) => logger.log('warn', 'configuration refresh failed', '', { detail: messageOf(error) }),
-    }),
+    config,
     access: {
       deploymentKeySha256: env.API_KEY === undefined ? undefined : sha256Hex(env.API_KEY),
       waitForStoredConfig: table !== undefined && env.ENVIRONMENT !== 'local',
     },
-    state: new IsolateState(),
+    state,
     targetsOf: targetsFactory(clock, credentials, (name) => secretFrom(bindings, name)),
     cache: createAnswerCache(
       createLruCache<StoredAnswer>(LOCAL_CACHE_BYTES),
@@ -80,15 +99,19 @@ export function createServices(bindings: unknown): Services {
       isolateId,
       onFailure: (error) => logger.log('warn', 'the guarantee store failed', '', { detail: messageOf(error) }),
     }),
-    sink: createRecordSink({
-      store: metricsStore,
-      clock,
-      random,
-      isolateId,
-      onFailure: (error) => logger.log('warn', 'a metrics window could not be put', '', { detail: messageOf(error) }),
-    }),
+    sink,
     metricsStore,
   };
+}
+
+function isolateReport(status: ConfigStatus, place: string, clock: Clock): Item {
+  return reportAttributes({
+    place,
+    configVersion: status.version,
+    inForceSinceMs: status.inForceSinceMs,
+    reportedAtMs: clock.now(),
+    problem: status.lastError,
+  });
 }
 
 function messageOf(error: unknown): string {

@@ -6,6 +6,7 @@ import { recordProblem } from '../guard/calibration-record.ts';
 import { shortcutsOf } from '../guard/shortcuts.ts';
 import { isClassification } from '../schema/card.ts';
 import { MAX_ASSET_BYTES } from '../schema/weights.ts';
+import { PRIORITIES } from '../schema/infer-request.ts';
 import type { Config, ModelSpec, RouteSpec } from '../schema/config.ts';
 
 export type ConfigProblem = {
@@ -36,7 +37,26 @@ export function checkConfig(config: Config): readonly ConfigProblem[] {
     ...checkTokens(config),
     ...checkRoutes(config, models),
     ...checkEveryModelHasARoute(config),
+    ...checkThresholds(config),
   ];
+}
+
+/** Figures that each are in bounds and together can never do what they say. */
+function checkThresholds({ breaker, limits: { shed_above: open } }: Config): ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  if (breaker.open_ms > breaker.max_open_ms) {
+    problems.push({ path: 'breaker.open_ms', message: 'is above max_open_ms' });
+  }
+  for (const [at, priority] of PRIORITIES.entries()) {
+    const lower = PRIORITIES[at - 1];
+    if (lower !== undefined && open[lower] > open[priority]) {
+      problems.push({
+        path: `limits.shed_above.${lower}`,
+        message: `is above that of ${priority}, who would be shed first`,
+      });
+    }
+  }
+  return problems;
 }
 
 function duplicates<T>(items: readonly T[], keyOf: (item: T) => string, list: string, field: string): ConfigProblem[] {
@@ -135,16 +155,15 @@ function checkRoutes(config: Config, models: ReadonlyMap<string, ModelSpec>): Co
     if (model === undefined) return [{ path: `routes[${index}].model`, message: `names no model: ${route.model}` }];
     const problems = checkGuarantee(route, index, model);
     if (route.policy.kind !== 'cascade') return problems;
-    const steps = route.policy.steps.flatMap((step, stepIndex) =>
-      hasVariant(model, step.variant)
+    const steps = route.policy.steps.flatMap((step, stepIndex) => {
+      const path = `routes[${index}].policy.steps[${stepIndex}].variant`;
+      if (!hasVariant(model, step.variant)) {
+        return [{ path, message: `names no variant of ${model.name}: ${step.variant}` }];
+      }
+      return isServed(config, model, step.variant)
         ? []
-        : [
-            {
-              path: `routes[${index}].policy.steps[${stepIndex}].variant`,
-              message: `names no variant of ${model.name}: ${step.variant}`,
-            },
-          ],
-    );
+        : [{ path, message: `is served by no target: ${step.variant}` }];
+    });
     return [...steps, ...problems];
   });
 }
@@ -182,4 +201,10 @@ function checkEveryModelHasARoute(config: Config): ConfigProblem[] {
 
 function hasVariant(model: ModelSpec, name: string): boolean {
   return model.variants.some((variant) => variant.name === name);
+}
+
+function isServed(config: Config, model: ModelSpec, variant: string): boolean {
+  return config.targets.some((target) =>
+    target.serves.some((served) => served.model === model.name && served.variant === variant),
+  );
 }

@@ -66,7 +66,7 @@ describe('a published version', () => {
     const outcomes = await Promise.allSettled([stack.publish(stack.config), stack.publish(stack.config)]);
     const lost = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [String(outcome.reason)] : []));
     expect(lost.length).toBeLessThanOrEqual(1);
-    for (const reason of lost) expect(reason).toContain('another publisher was faster');
+    for (const reason of lost) expect(reason).toContain('Another publisher was faster');
     const stored = putVersion(LOCAL_ENVIRONMENT, {
       version: 1,
       body: '{}',

@@ -3,6 +3,7 @@
  * was published; leaves out when to look and what to do while it fails (config-keeper.ts).
  */
 import {
+  MAX_CONFIG_BYTES,
   parseConfigBody,
   parsePointer,
   parseVersion,
@@ -12,6 +13,7 @@ import {
 import type { StoredVersion } from '../../shared/config/config-items.ts';
 import { toHex } from '../../shared/hash/sha256.ts';
 import { StoredConfigError } from '../../shared/config/stored-config-error.ts';
+import { readBounded } from '../aws/bounded-text.ts';
 import type { ConfigStore } from '../ports.ts';
 import type { DynamoClient } from './dynamodb-client.ts';
 
@@ -25,17 +27,32 @@ export function createDynamoConfigStore(client: DynamoClient, environment: strin
       const item = await client.getItem(versionKey(environment, version), signal);
       if (item === undefined) throw new StoredConfigError(`the pointer names version ${version}, which does not exist`);
       const stored = parseVersion(item);
-      await verify(stored, version);
-      return { config: parseConfigBody(stored.body), version: String(version) };
+      const body = stored.encoding === 'gzip' ? await unpack(stored.body) : stored.body;
+      await verify(stored, body, version);
+      return { config: parseConfigBody(body), version: String(version) };
     },
   };
 }
 
-async function verify(stored: StoredVersion, version: number): Promise<void> {
+async function verify(stored: StoredVersion, body: string, version: number): Promise<void> {
   if (stored.version !== version)
     throw new StoredConfigError(`the item of version ${version} says it is version ${stored.version}`);
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(stored.body));
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(body));
   const hex = toHex(new Uint8Array(digest));
   if (hex !== stored.sha256)
     throw new StoredConfigError(`version ${version} was altered after it was published: its checksum differs`);
+}
+
+/** Bounded while it unpacks: a few kilobytes of gzip can hold gigabytes. */
+async function unpack(packed: string): Promise<string> {
+  let bytes: Uint8Array<ArrayBuffer>;
+  try {
+    bytes = Uint8Array.from(atob(packed), (character) => character.charCodeAt(0));
+  } catch {
+    throw new StoredConfigError('the stored configuration is not base64');
+  }
+  const unpacked = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'));
+  const { text, complete } = await readBounded(unpacked, MAX_CONFIG_BYTES);
+  if (!complete) throw new StoredConfigError(`the stored configuration does not unpack to ${MAX_CONFIG_BYTES} bytes`);
+  return text;
 }

@@ -18,6 +18,8 @@ export type DynamoMetricsStoreOptions = {
   readonly shards: number;
   /** After its minute, how long a window is kept. */
   readonly keepMs: number;
+  /** What the isolate says of itself, put beside the window. */
+  readonly describeIsolate?: () => Item;
 };
 
 /** A Worker request may hold six connections; two are left for others. */
@@ -35,6 +37,7 @@ export function createDynamoMetricsStore(options: DynamoMetricsStoreOptions): Me
         isolate_id: { S: window.isolateId },
         sequence: { N: String(window.sequence) },
         body: { S: window.body },
+        ...options.describeIsolate?.(),
       });
     },
     async read(minutes, signal) {

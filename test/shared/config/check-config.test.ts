@@ -40,6 +40,21 @@ const cases: readonly [string, Edit, string][] = [
     'routes[0].policy.steps[0].accept_confidence',
   ],
   [
+    'a step that no target serves',
+    (config) => ({ ...config, targets: config.targets.filter(({ id }) => id !== 'lambda') }),
+    'routes[0].policy.steps[1].variant',
+  ],
+  [
+    'a breaker that opens for longer than its longest',
+    (config) => edited(config, 'breaker.open_ms', 90_000),
+    'breaker.open_ms',
+  ],
+  [
+    'a high priority that is shed before a normal one',
+    (config) => edited(config, 'limits.shed_above.normal', 0.99),
+    'limits.shed_above.normal',
+  ],
+  [
     'a reference that is no variant',
     (config) => edited(config, 'models[0].reference_variant', 'nano'),
     'models[0].reference_variant',
