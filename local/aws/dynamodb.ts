@@ -8,7 +8,8 @@
 /// <reference path="../types/dynalite.d.ts" />
 import { AwsClient } from 'aws4fetch';
 import dynalite from 'dynalite';
-import type { Server, ServerResponse } from 'node:http';
+import { randomBytes } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { TABLE_PARTITION_KEY, TABLE_SORT_KEY } from '../../shared/names.ts';
 import { json10SignatureError, sendJson10Error } from '../lib/aws-error.ts';
@@ -29,6 +30,8 @@ export type DynamoDbOptions = {
   /** Signs the CreateTable call. */
   readonly adminKey: KnownKey;
   readonly now?: () => number;
+  /** Another DynamoDB in dynalite's place, Amazon's own for tests; this listener still checks signatures and makes faults. */
+  readonly backendUrl?: string | undefined;
 };
 
 export type DynamoDb = {
@@ -42,7 +45,7 @@ export type DynamoDb = {
 
 export async function startDynamoDb(options: DynamoDbOptions): Promise<DynamoDb> {
   const now = options.now ?? Date.now;
-  const database = dynalite({ createTableMs: 0, deleteTableMs: 0, updateTableMs: 0 });
+  const hand = options.backendUrl === undefined ? toDynalite() : toBackend(options.backendUrl);
   const service = await startHttpService({
     ...(options.port === undefined ? {} : { port: options.port }),
     maxBodyBytes: MAX_BODY_BYTES,
@@ -59,7 +62,7 @@ export async function startDynamoDb(options: DynamoDbOptions): Promise<DynamoDb>
         nowMs: now(),
       });
       if (verification.kind === 'refused') sendJson10Error(response, json10SignatureError(verification));
-      else hand(database, request, response);
+      else await hand(request, response);
     },
   });
   const created = createTable(service.url, options);
@@ -78,17 +81,47 @@ export async function startDynamoDb(options: DynamoDbOptions): Promise<DynamoDb>
   };
 }
 
+type Hand = (request: ServiceRequest, response: ServerResponse) => void | Promise<void>;
+
 /**
  * dynalite's server never listens: it gets the verified request replayed. Besides saving a port this keeps a caller that
  * hangs up away from dynalite, which throws on a broken request.
  */
-function hand(database: Server, request: ServiceRequest, response: ServerResponse): void {
-  const replayed = Object.assign(Readable.from(request.body.length === 0 ? [] : [request.body]), {
-    method: request.method,
-    url: request.target,
-    headers: request.headers,
-  });
-  database.emit('request', replayed, response);
+function toDynalite(): Hand {
+  const database = dynalite({ createTableMs: 0, deleteTableMs: 0, updateTableMs: 0 });
+  return (request, response) => {
+    const replayed = Object.assign(Readable.from(request.body.length === 0 ? [] : [request.body]), {
+      method: request.method,
+      url: request.target,
+      headers: request.headers,
+    });
+    database.emit('request', replayed, response);
+  };
+}
+
+/** DynamoDB Local keeps a database per access key and never looks at a signature: a key made up here is a database of our own. */
+function toBackend(url: string): Hand {
+  const scope = `LOCAL${randomBytes(8).toString('hex')}/20260101/us-east-1/dynamodb/aws4_request`;
+  return async (request, response) => {
+    const answer = await fetch(url, {
+      method: request.method,
+      headers: {
+        'content-type': CONTENT_TYPE,
+        'x-amz-target': String(request.headers['x-amz-target']),
+        authorization: `AWS4-HMAC-SHA256 Credential=${scope}, SignedHeaders=host, Signature=none`,
+      },
+      body: Buffer.from(request.body),
+      signal: request.signal,
+    });
+    const body = Buffer.from(await answer.arrayBuffer());
+    const checksum = answer.headers.get('x-amz-crc32');
+    response.writeHead(answer.status, {
+      'content-type': CONTENT_TYPE,
+      'content-length': body.length,
+      ...(checksum === null ? {} : { 'x-amz-crc32': checksum }),
+    });
+    response.end(body);
+  };
 }
 
 async function createTable(url: string, options: DynamoDbOptions): Promise<void> {

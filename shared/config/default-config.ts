@@ -142,7 +142,8 @@ function sagemakerTarget(cards: readonly Card[], cloud: CloudPlaces): TargetSpec
     price: { kind: 'instance', usd_per_hour: 0.269, concurrency: 1, utilization_ratio: 0.1 },
     timeout_ms: 10_000,
     max_batch: 64,
-    max_payload_bytes: 6 * MIB,
+    // What a serverless endpoint takes, the default of `cdk deploy`; instances take 6.
+    max_payload_bytes: 4 * MIB,
     max_concurrency: 200,
   };
 }

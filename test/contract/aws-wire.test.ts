@@ -25,6 +25,7 @@ import type { DynamoDb } from '../../local/aws/dynamodb.ts';
 import { startSageMaker } from '../../local/aws/sagemaker.ts';
 import type { SageMaker } from '../../local/aws/sagemaker.ts';
 import type { Fault } from '../../local/lib/fault.ts';
+import { DYNAMODB_BACKEND } from '../fixtures/local/dynamodb-backend.ts';
 import { KEY, REGION, TEMPORARY_KEY, findKey } from '../fixtures/local/keys.ts';
 
 const CONTAINER = fileURLToPath(new URL('../fixtures/local/container.ts', import.meta.url));
@@ -59,7 +60,13 @@ describe('DynamoDB, through its SDK client', () => {
   };
 
   beforeAll(async () => {
-    database = await startDynamoDb({ region: REGION, findKey, adminKey: KEY, tableName: TableName });
+    database = await startDynamoDb({
+      region: REGION,
+      findKey,
+      adminKey: KEY,
+      ...DYNAMODB_BACKEND,
+      tableName: TableName,
+    });
     await database.waitUntilReady();
   });
   afterAll(async () => {

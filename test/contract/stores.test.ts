@@ -16,6 +16,7 @@ import { createMemoryGuardStore } from '../fakes/memory-guard-store.ts';
 import { createMemoryHttpCache } from '../fakes/memory-http-cache.ts';
 import { createMemoryMetricsStore } from '../fakes/memory-metrics-store.ts';
 import { createMemorySharedCache } from '../fakes/memory-shared-cache.ts';
+import { DYNAMODB_BACKEND } from '../fixtures/local/dynamodb-backend.ts';
 import { findKey, KEY, REGION } from '../fixtures/local/keys.ts';
 import { describeConfigStoreContract } from './config-store-contract.ts';
 import { describeGuardStoreContract } from './guard-store-contract.ts';
@@ -25,7 +26,13 @@ import { describeSharedCacheContract } from './shared-cache-contract.ts';
 const TABLE = 'hybrid';
 
 async function openTable(): Promise<{ database: DynamoDb; client: DynamoClient }> {
-  const database = await startDynamoDb({ region: REGION, tableName: TABLE, findKey, adminKey: KEY });
+  const database = await startDynamoDb({
+    region: REGION,
+    tableName: TABLE,
+    findKey,
+    adminKey: KEY,
+    ...DYNAMODB_BACKEND,
+  });
   await database.waitUntilReady();
   const client = createDynamoClient({
     table: TABLE,

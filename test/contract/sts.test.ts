@@ -17,6 +17,7 @@ import { assumeRole } from '../../worker/aws/sts.ts';
 import { createWorkerCredentials } from '../../worker/aws/worker-credentials.ts';
 import { parseEnv } from '../../worker/env.ts';
 import { createDynamoClient } from '../../worker/store/dynamodb-client.ts';
+import { DYNAMODB_BACKEND } from '../fixtures/local/dynamodb-backend.ts';
 import { KEY, REGION } from '../fixtures/local/keys.ts';
 
 const AUDIENCE = 'sts.amazonaws.com';
@@ -235,6 +236,7 @@ describe('the worker’s credentials', () => {
       tableName: 'hybrid',
       findKey: (id) => (id === KEY.accessKeyId ? KEY : sts.findKey(id)),
       adminKey: KEY,
+      ...DYNAMODB_BACKEND,
       now: () => nowMs,
     });
     nowMs = Date.now();

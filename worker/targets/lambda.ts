@@ -18,8 +18,25 @@ export function createLambdaTarget(options: AwsTargetOptions): Target {
     url: endpoint.function_url === null ? undefined : bareUrl(endpoint.function_url),
     missingUrl: 'no function_url is configured',
     headersOf: () => ({}),
+    takes: fitsAnEvent,
     failureOf,
   });
+}
+
+/** Lambda's limit of a synchronous invocation. */
+const MAX_EVENT_BYTES = 6 * 1024 * 1024;
+/** Of an event around its body: request context and headers, a session token the longest of them. */
+const EVENT_FRAME_BYTES = 16 * 1024;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+/** What counts is the event, and there the body is a JSON text: each quote and backslash of it takes two bytes. */
+function fitsAnEvent(body: Uint8Array): boolean {
+  const room = MAX_EVENT_BYTES - EVENT_FRAME_BYTES - body.byteLength;
+  if (room < 0 || body.byteLength <= room) return room >= 0;
+  let escapes = 0;
+  for (const byte of body) if (byte === QUOTE || byte === BACKSLASH) escapes += 1;
+  return escapes <= room;
 }
 
 /** Signed as it is sent: with the path that URL parsing gives a bare origin, without a query, which would need signing. */

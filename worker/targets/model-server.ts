@@ -36,6 +36,8 @@ export type FrontDoor = {
   readonly url: string | undefined;
   readonly missingUrl: string;
   headersOf(call: TargetCall): Readonly<Record<string, string>>;
+  /** The door's own limit, beside the target's configured one. */
+  takes(body: Uint8Array): boolean;
   /** Maps an answer that is not 2xx. */
   failureOf(answer: ErrorAnswer, nowMs: number): FailedResult;
 };
@@ -69,6 +71,7 @@ export function createModelServerTarget(options: AwsTargetOptions, door: FrontDo
     const body = encodeUpstreamRequest({ ...call, input }, spec.max_payload_bytes);
     if (body === undefined)
       return failed('rejected', `the input exceeds this target's ${spec.max_payload_bytes} bytes`);
+    if (!door.takes(body)) return failed('rejected', `the input exceeds the limit of ${door.service}`);
     const headers = await signedHeaders(call, sign, body, source, signal);
     if (headers === undefined) return failed('credentials', 'no AWS credentials could be had');
     if (signal.aborted) return failed('cancelled', 'the attempt ended before it was sent');

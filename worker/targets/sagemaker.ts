@@ -25,9 +25,13 @@ export function createSageMakerTarget(options: AwsTargetOptions): Target {
     missingUrl: 'no endpoint_name is configured',
     // Headers of our own end at the front door; this one reaches the container and data capture. At most 64 characters.
     headersOf: (call) => ({ 'x-amzn-sagemaker-inference-id': call.requestId.slice(0, 64) }),
+    takes: (body) => body.byteLength <= MAX_BODY_BYTES,
     failureOf,
   });
 }
+
+/** Of InvokeEndpoint; a serverless endpoint takes 4 MB, which its target's own limit says. */
+const MAX_BODY_BYTES = 6 * 1024 * 1024;
 
 function invocationUrl(spec: TargetSpec): string | undefined {
   const { endpoint } = spec;

@@ -20,6 +20,7 @@ import type { DynamoClient, DynamoClientOptions } from '../../../worker/store/dy
 import { createDynamoConfigStore } from '../../../worker/store/dynamodb-config-store.ts';
 import { createDynamoMetricsStore } from '../../../worker/store/metrics-store.ts';
 import { createStaticCredentials } from '../../../worker/aws/credentials.ts';
+import { DYNAMODB_BACKEND } from '../../fixtures/local/dynamodb-backend.ts';
 import { findKey, KEY, REGION } from '../../fixtures/local/keys.ts';
 import { testConfig } from '../test-config.ts';
 
@@ -40,7 +41,7 @@ function open(change: Partial<DynamoClientOptions> = {}): DynamoClient {
 }
 
 beforeEach(async () => {
-  database = await startDynamoDb({ region: REGION, tableName: TABLE, findKey, adminKey: KEY });
+  database = await startDynamoDb({ region: REGION, tableName: TABLE, findKey, adminKey: KEY, ...DYNAMODB_BACKEND });
   await database.waitUntilReady();
   client = open();
 });
