@@ -1,5 +1,9 @@
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
+import { stageWeights } from './local/stage-weights.ts';
+
+// The workerd project reads them as static assets when it starts.
+await stageWeights('models', 'public');
 
 export default defineConfig({
   test: {

@@ -1,19 +1,30 @@
 /**
  * The real worker in the real workerd, under Miniflare: caches and scheduled events as in production, no network.
  */
+import { join } from 'node:path';
 import { Miniflare } from 'miniflare';
-import { bundleWorker } from './bundle-worker.ts';
+import { bundleWorker, REPOSITORY_ROOT } from './bundle-worker.ts';
+import { stageWeights } from './stage-weights.ts';
 
-export type LocalWorker = { readonly url: string; close(): Promise<void> };
+export type LocalWorker = {
+  readonly url: string;
+  /** Into the bucket WEIGHTS, which is empty at the start and gone at the end. */
+  putWeights(key: string, bytes: Uint8Array): Promise<void>;
+  close(): Promise<void>;
+};
 
 export type LocalWorkerOptions = {
   readonly port: number;
   readonly bindings: Readonly<Record<string, string>>;
+  /** Holds `weights`; without it `public`, with what the cards of `models` name. */
+  readonly assetsFolder?: string | undefined;
   /** Each line the worker writes. */
   readonly onLine: (line: string) => void;
 };
 
 export async function startWorker(options: LocalWorkerOptions): Promise<LocalWorker> {
+  const assetsFolder = options.assetsFolder ?? join(REPOSITORY_ROOT, 'public');
+  if (options.assetsFolder === undefined) await stageWeights(join(REPOSITORY_ROOT, 'models'), assetsFolder);
   const { mainModule, modules } = await bundleWorker();
   const miniflare = new Miniflare({
     host: '127.0.0.1',
@@ -27,13 +38,31 @@ export async function startWorker(options: LocalWorkerOptions): Promise<LocalWor
           compatibilityDate: '2026-08-22',
           compatibilityFlags: ['enable_request_signal'],
           manifest: { mainModule, modules: { ...modules } },
-          env: Object.fromEntries(
-            Object.entries(options.bindings).map(([name, value]) => [name, { type: 'text' as const, value }]),
-          ),
+          assets: {
+            directory: assetsFolder,
+            hasUserWorker: true,
+            runWorkerFirst: ['/*', '!/identity/*'],
+            htmlHandling: 'none',
+            notFoundHandling: 'none',
+          },
+          env: {
+            ...Object.fromEntries(
+              Object.entries(options.bindings).map(([name, value]) => [name, { type: 'text' as const, value }]),
+            ),
+            ASSETS: { type: 'assets' },
+            WEIGHTS: { type: 'r2' },
+          },
         },
       },
     ],
   });
   const url = await miniflare.ready;
-  return { url: url.origin, close: () => miniflare.dispose() };
+  return {
+    url: url.origin,
+    async putWeights(key, bytes) {
+      const bucket = await miniflare.getR2Bucket('WEIGHTS');
+      await bucket.put(key, bytes);
+    },
+    close: () => miniflare.dispose(),
+  };
 }

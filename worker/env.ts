@@ -3,6 +3,7 @@
  * variants from the embedded configuration. A value that is set and wrong is an error that names it.
  */
 import * as z from 'zod/mini';
+import type { AssetsBinding, BucketBinding } from './ports.ts';
 
 /** An empty value counts as unset, as in a `.env` file copied from the example. */
 const optionalText = z.pipe(
@@ -14,6 +15,15 @@ const textOr = (fallback: string) =>
   z.pipe(
     optionalText,
     z.transform((value) => value ?? fallback),
+  );
+
+/** A binding that is asked by `method`. */
+const bound = <T>(method: string) =>
+  z.optional(
+    z.custom<T>(
+      (value) => typeof value === 'object' && value !== null && method in value,
+      `must be a binding with ${method}`,
+    ),
   );
 
 /** Of zod/mini, like every schema that a first answer waits for. */
@@ -40,6 +50,10 @@ const envSchema = z.object({
   LAMBDA_FUNCTION_URL: optionalUrl,
   SAGEMAKER_ENDPOINT_NAME: optionalText,
   SAGEMAKER_BASE_URL: optionalUrl,
+  /** Static assets: weights of up to 25 MiB a file. */
+  ASSETS: bound<AssetsBinding>('fetch'),
+  /** R2: weights of any size. */
+  WEIGHTS: bound<BucketBinding>('get'),
   METRICS_SHARDS: z.pipe(
     z.pipe(
       textOr('4'),

@@ -28,6 +28,7 @@ import {
   type TimedPolicy,
 } from '../shared/resilience/budget.ts';
 import type { BreakerPolicy, RouteSpec, TargetSpec } from '../shared/schema/config.ts';
+import type { Target } from './ports.ts';
 import { TargetMemory } from './target-memory.ts';
 
 /** Weight of one more observation in a mean: about the last twenty count. */
@@ -97,7 +98,12 @@ export class IsolateState {
     return this.#targets.get(targetId)?.breaker ?? initialBreaker;
   }
 
-  targetState(spec: TargetSpec, unreachable: string | undefined, modelName: string, nowMs: number): TargetState {
+  targetState(
+    spec: TargetSpec,
+    target: Pick<Target, 'unreachable' | 'cold'> | undefined,
+    modelName: string,
+    nowMs: number,
+  ): TargetState {
     const latency: Record<string, LatencyEstimate> = {};
     const computeMs: Record<string, number> = {};
     const acceptance: Record<string, AcceptanceEstimate> = {};
@@ -123,7 +129,8 @@ export class IsolateState {
       acceptance,
       seen: memory?.seen,
       status: this.#statuses.get(spec.id),
-      unreachable,
+      cold: target?.cold?.(modelName),
+      unreachable: target?.unreachable,
     };
   }
 

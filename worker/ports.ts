@@ -2,6 +2,7 @@
  * What the pipeline needs of the outside world. Owns interfaces only: adapters live in targets/ and store/,
  * and services.ts alone constructs them.
  */
+import type { ColdModel } from '../shared/decide/facts.ts';
 import type { FailureReason } from '../shared/decide/plan-types.ts';
 import type { AuditState } from '../shared/guard/audit.ts';
 import type { BandCounts } from '../shared/guard/audit-counts.ts';
@@ -53,8 +54,20 @@ export type Target = {
   /** Why it cannot be used at all in this deployment (no credentials), or undefined. */
   readonly unreachable: string | undefined;
   infer(call: TargetCall, signal: AbortSignal): Promise<TargetResult>;
+  /** What of this model is not in memory now, by `model/variant`; undefined where all is. Only places that load models. */
+  cold?(model: string): Readonly<Record<string, ColdModel>> | undefined;
+  /** Begins to load a variant; nobody waits. */
+  warm?(model: string, variant: string): void;
   /** Cheap reachability for /readyz; never a paid inference. */
   check(signal: AbortSignal): Promise<{ readonly ok: boolean; readonly detail: string }>;
+};
+
+/** What the worker asks of its static assets. */
+export type AssetsBinding = { fetch(url: string): Promise<Response> };
+
+/** What the worker asks of an R2 bucket. */
+export type BucketBinding = {
+  get(key: string): Promise<{ readonly size: number; arrayBuffer(): Promise<ArrayBuffer> } | null>;
 };
 
 export type ConfigInForce = {

@@ -2,6 +2,7 @@
  * Composition root: the only file that constructs adapters. One set of services per isolate.
  */
 import { waitUntil } from 'cloudflare:workers';
+import relaxedKernels from './engine/kernels-relaxed.wasm';
 import kernels from './engine/kernels.wasm';
 import type { Item } from '../shared/config/config-items.ts';
 import { reportAttributes } from '../shared/control/isolate-report.ts';
@@ -9,6 +10,7 @@ import { defaultConfig } from '../shared/config/default-config.ts';
 import type { Config, TargetSpec } from '../shared/schema/config.ts';
 import { BUNDLED_WEIGHTS, BUNDLED_CARDS } from './edge-models.ts';
 import { createEngine } from './engine/engine.ts';
+import { createModelPool } from './engine/model-pool.ts';
 import { parseEnv, type WorkerEnv } from './env.ts';
 import { IsolateState } from './isolate-state.ts';
 import { createLogger } from './logger.ts';
@@ -25,9 +27,11 @@ import { createDynamoMetricsStore } from './store/metrics-store.ts';
 import { createRecordSink } from './store/record-sink.ts';
 import type { CredentialsSource } from './aws/credentials.ts';
 import { createWorkerCredentials } from './aws/worker-credentials.ts';
-import { createEdgeTarget, type EdgeModelLoader } from './targets/edge.ts';
+import { createWeightsReader } from './store/weights.ts';
+import { createEdgeTarget } from './targets/edge.ts';
 import { createGpuTarget } from './targets/gpu.ts';
 import { createLambdaTarget } from './targets/lambda.ts';
+import { createModelShelf, type ModelShelf } from './targets/model-shelf.ts';
 import { createSageMakerTarget } from './targets/sagemaker.ts';
 
 /** In force everywhere within 30 s of a publish: refreshed every 10 s, with room for one failed look. */
@@ -86,7 +90,7 @@ export function createServices(bindings: unknown): Services {
       waitForStoredConfig: table !== undefined && env.ENVIRONMENT !== 'local',
     },
     state,
-    targetsOf: targetsFactory(clock, credentials, (name) => secretFrom(bindings, name)),
+    targetsOf: targetsFactory(clock, credentials, shelfFrom(env, clock, logger), (name) => secretFrom(bindings, name)),
     cache: createAnswerCache(
       createLruCache<StoredAnswer>(LOCAL_CACHE_BYTES),
       createCacheApi({ open: () => caches.default }),
@@ -172,22 +176,30 @@ function tableFrom(
   });
 }
 
+/** One budget of memory for every model of the isolate, whatever configuration names it. */
+function shelfFrom(env: WorkerEnv, clock: Clock, logger: Logger): ModelShelf {
+  return createModelShelf({
+    pool: createModelPool(createEngine({ wasm: kernels, relaxedWasm: relaxedKernels })),
+    read: createWeightsReader({ bundled: BUNDLED_WEIGHTS, assets: env.ASSETS, bucket: env.WEIGHTS }),
+    clock,
+    keepAlive: waitUntil,
+    onFailure: (failure) => logger.log('error', 'a model could not be loaded', '', { ...failure }),
+  });
+}
+
 /** Targets are made once per configuration; engine models are shared by all of them and loaded on first use. */
 function targetsFactory(
   clock: Clock,
   credentials: CredentialsSource | undefined,
+  shelf: ModelShelf,
   secretOf: (name: string) => string | undefined,
 ): Services['targetsOf'] {
-  const engine = createEngine({ wasm: kernels });
-  const loaders: Readonly<Record<string, EdgeModelLoader>> = Object.fromEntries(
-    Object.entries(BUNDLED_WEIGHTS).map(([key, bytes]) => [key, () => engine.loadModel(bytes)]),
-  );
   const made = new WeakMap<Config, ReadonlyMap<string, Target>>();
 
-  function create(spec: TargetSpec): Target {
+  function create(spec: TargetSpec, models: Config['models']): Target {
     switch (spec.endpoint.kind) {
       case 'edge':
-        return createEdgeTarget({ spec, clock, loaders });
+        return createEdgeTarget({ spec, models, clock, shelf });
       case 'lambda':
         return createLambdaTarget({ spec, clock, credentials });
       case 'sagemaker':
@@ -200,7 +212,7 @@ function targetsFactory(
   return (config) => {
     let targets = made.get(config);
     if (targets === undefined) {
-      targets = new Map(config.targets.map((spec) => [spec.id, create(spec)]));
+      targets = new Map(config.targets.map((spec) => [spec.id, create(spec, config.models)]));
       made.set(config, targets);
     }
     return targets;

@@ -7,6 +7,9 @@ import * as z from 'zod';
 /** Cloudflare's own limit for one static asset. */
 export const MAX_ASSET_BYTES = 25 * 1024 * 1024;
 
+/** Under which the static assets hold weights. */
+export const ASSETS_FOLDER = 'weights';
+
 const path = z
   .string()
   .max(256)
@@ -18,7 +21,7 @@ const path = z
 export const weightsSchema = z.strictObject({
   /** `bundled`: in the script itself; `asset`: a static asset, up to 25 MiB; `r2`: an object of the bucket WEIGHTS. */
   kind: z.enum(['bundled', 'asset', 'r2']),
-  /** `model/variant` where bundled, the path below the assets' folder, or the object's key. */
+  /** `model/variant` where bundled, the path below `weights/` of the assets, or the object's key. */
   path,
 });
 
@@ -49,3 +52,4 @@ export const onnxSpecSchema = z.strictObject({
 });
 
 export type WeightsSpec = z.infer<typeof weightsSchema>;
+export type WeightsFile = z.infer<typeof fileSchema>;

@@ -1,17 +1,20 @@
 /** Every target, real and fake, against the one contract. */
 import { createEdgeTarget } from '../../worker/targets/edge.ts';
-import type { EdgeModel } from '../../worker/targets/edge.ts';
+import type { EngineModel } from '../../worker/engine/model.ts';
 import { createStaticCredentials } from '../../worker/aws/credentials.ts';
 import { createGpuTarget } from '../../worker/targets/gpu.ts';
 import { createLambdaTarget } from '../../worker/targets/lambda.ts';
 import { createSageMakerTarget } from '../../worker/targets/sagemaker.ts';
+import { fakeModel, shelfOf } from '../fakes/engine-models.ts';
+import type { Load } from '../fakes/engine-models.ts';
 import { answerHonestly, breakDown, createFakeTarget, neverAnswer } from '../fakes/fake-target.ts';
 import { gpuSpec } from '../fakes/gpu-spec.ts';
 import { SERVER_TOKEN, startOpenInferenceServer } from '../fakes/open-inference-server.ts';
-import { labelOf, predictImage, predictText, sampleTarget } from '../fakes/sample-call.ts';
+import { predictImage, predictText, sampleTarget } from '../fakes/sample-call.ts';
 import { sendWhole, startUpstreamServer, streamHonestly } from '../fakes/upstream-server.ts';
 import type { Answering } from '../fakes/upstream-server.ts';
 import { KEY, REGION, TEMPORARY_KEY } from '../fixtures/local/keys.ts';
+import { testConfig } from '../worker/test-config.ts';
 import { describeTargetContract } from './target-contract.ts';
 import type { Behaviour, TargetHarness } from './target-contract.ts';
 
@@ -40,33 +43,28 @@ for (const binaryTensors of [true, false]) {
 
 describeTargetContract('edge', () => ({
   create(behaviour) {
-    const loaders = {
-      answers: async () => honestModel,
-      hangs: () => new Promise<EdgeModel>(() => undefined),
+    const loads: Readonly<Record<Behaviour, Load>> = {
+      answers: async ({ sha256 }) => honestModel(sha256.startsWith('a') ? ['yes', 'no', 'oos'] : ['dark', 'light']),
+      hangs: () => new Promise(() => undefined),
       breaks: async () => brokenModel,
     };
-    const load = loaders[behaviour];
-    return createEdgeTarget({ spec: sampleTarget('edge'), clock, loaders: { 'mood/micro': load, 'dots/micro': load } });
+    const shelf = shelfOf(loads[behaviour], clock);
+    return createEdgeTarget({ spec: sampleTarget('edge'), models: testConfig().models, clock, shelf });
   },
 }));
 
-const honestModel: EdgeModel = {
-  classify(input) {
-    const labels = input.kind === 'text' ? ['yes', 'no', 'oos'] : ['dark', 'light'];
-    const answer = input.kind === 'text' ? predictText(input.text) : predictImage(input.pixels);
-    const { confidence } = answer;
-    const label = labelOf(answer) ?? '';
+function honestModel(labels: readonly string[]): EngineModel {
+  return fakeModel(labels, (input) => {
+    const { label, confidence } = input.kind === 'text' ? predictText(input.text) : predictImage(input.pixels);
     // The label asked for stands alone, so that the ranking has nothing else above zero to say.
     const probabilities = Float32Array.from(labels, (name) => (name === label ? confidence : 0));
     return { labelIndex: labels.indexOf(label), label, confidence, probabilities, truncated: false };
-  },
-};
+  });
+}
 
-const brokenModel: EdgeModel = {
-  classify(input) {
-    throw new Error(`secret: ${input.kind === 'text' ? input.text : 'image'}`);
-  },
-};
+const brokenModel = fakeModel(['yes', 'no', 'oos'], (input) => {
+  throw new Error(`secret: ${input.kind === 'text' ? input.text : 'image'}`);
+});
 
 describeTargetContract('lambda, streamed', () => overHttp('lambda', streamHonestly));
 describeTargetContract('sagemaker, whole', () => overHttp('sagemaker', sendWhole));

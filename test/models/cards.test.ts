@@ -1,10 +1,13 @@
 /** Every model's card is what the product reads, and the files beside it are the ones it names. */
 import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { stageWeights } from '../../local/stage-weights.ts';
 import { parseConfig } from '../../shared/config/parse-config.ts';
+import { BUNDLED_VARIANTS } from '../../shared/config/edge-files.ts';
 import { defaultConfig } from '../../shared/config/default-config.ts';
 import { cardSchema, type Card } from '../../shared/schema/card.ts';
 
@@ -23,6 +26,21 @@ const cards = await readCards();
 const variants = cards.flatMap((card) =>
   Object.entries(card.variants).map(([name, variant]) => ({ id: `${card.name}/${name}`, card, name, variant })),
 );
+
+it('are staged as static assets where the script does not carry them, and nothing else of their folders is', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'assets-'));
+  await mkdir(join(folder, 'weights/old'), { recursive: true });
+  await writeFile(join(folder, 'weights/old/model.hyb'), 'no card names it');
+  const staged = await stageWeights(MODELS, folder);
+  const wanted = variants
+    .filter(({ id, variant }) => variant.runtime === 'engine' && !BUNDLED_VARIANTS.includes(id))
+    .map(({ card, variant }) => `${card.name}/${variant.file}`);
+  expect(staged).toEqual(wanted.toSorted());
+  const entries = await readdir(join(folder, 'weights'), { recursive: true, withFileTypes: true });
+  expect(entries.filter((entry) => entry.isFile())).toHaveLength(wanted.length);
+  expect(await stageWeights(MODELS, folder)).toEqual(staged);
+  await rm(folder, { recursive: true });
+});
 
 describe('the shipped models', () => {
   it('are at least intent and digits, each with an edge, a Lambda and a SageMaker variant', () => {

@@ -16,20 +16,24 @@ export function testConfig(change: (config: Config) => Config = (config) => conf
   );
 }
 
-function variant(runtime: CardVariant['runtime'], accuracy: number): CardVariant {
+function variant(runtime: CardVariant['runtime'], accuracy: number, digit: string): CardVariant {
   return {
     file: 'weights',
     runtime,
     format: 'int8',
     size_bytes: 1_000,
-    sha256: '0'.repeat(64),
+    sha256: digit.repeat(64),
     calibration: { kind: 'temperature', temperature: 1 },
     metrics: { accuracy, ece: 0.01, n: 100, split: 'made up for tests' },
     latency_ms: { p50: 1, p95: 2 },
   };
 }
 
-const variants = { micro: variant('engine', 0.9), base: variant('onnx', 0.94), large: variant('onnx', 0.97) };
+const variants = (digit: string): Card['variants'] => ({
+  micro: variant('engine', 0.9, digit),
+  base: variant('onnx', 0.94, digit),
+  large: variant('onnx', 0.97, digit),
+});
 
 const textCard: Card = {
   name: 'mood',
@@ -40,7 +44,7 @@ const textCard: Card = {
   out_of_scope_label: 'oos',
   input: { kind: 'text', max_chars: 100 },
   reference_variant: 'large',
-  variants,
+  variants: variants('a'),
 };
 
 const imageCard: Card = {
@@ -52,5 +56,5 @@ const imageCard: Card = {
   out_of_scope_label: null,
   input: { kind: 'image', height: 2, width: 3, channels: 1 },
   reference_variant: 'large',
-  variants,
+  variants: variants('b'),
 };

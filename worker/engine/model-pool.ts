@@ -11,6 +11,8 @@ const BUDGET_BYTES = 96 * 1024 * 1024;
 export type ModelPool = {
   /** The model, where it is loaded. Ask before every use and keep no reference: what left would go on taking memory. */
   take(key: string): EngineModel | undefined;
+  /** Whether it is loaded; unlike `take` no use of it. */
+  has(key: string): boolean;
   /** The loaded model, or `read` and load it: once, however many ask meanwhile. A failure is not remembered. */
   get(key: string, read: () => Promise<ArrayBuffer>): Promise<EngineModel>;
   /** The next `get` reads again. For a load that may never settle, as workerd leaves one whose request ended. */
@@ -64,6 +66,7 @@ export function createModelPool(engine: Engine, budgetBytes = BUDGET_BYTES): Mod
       const entry = entries.get(key);
       return entry?.ready === undefined ? undefined : touched(key, entry).ready;
     },
+    has: (key) => entries.get(key)?.ready !== undefined,
     get: (key, read) => touched(key, entries.get(key) ?? load(key, read)).model,
     forget(key) {
       entries.delete(key);

@@ -29,7 +29,7 @@ export function factsOf(trip: Trip, services: Services, keepAlive: KeepAlive): F
     model: served.model,
     route: served.route,
     targets: served.targets.map((spec) =>
-      services.state.targetState(spec, trip.targets.get(spec.id)?.unreachable, served.model.name, nowMs),
+      services.state.targetState(spec, trip.targets.get(spec.id), served.model.name, nowMs),
     ),
     edgeLoad: services.state.edgeLoad(served.targets.find(isOwnPlace), nowMs),
     arms: services.state.arms,

@@ -16,6 +16,7 @@ import type { CachedAnswer } from './lookup.ts';
 import { parse } from './parse.ts';
 import { decisionFrom, failureOf, fromCache, fromExecution } from './respond.ts';
 import type { Services } from './services.ts';
+import { warmTooCold } from './warm.ts';
 import { Trip } from './trip.ts';
 
 export async function handle(incoming: Incoming, services: Services): Promise<Outcome> {
@@ -40,6 +41,7 @@ async function answer(trip: Trip, incoming: Incoming, services: Services): Promi
 
   const plan = decide(factsOf(trip, services, incoming.keepAlive));
   trip.plan = plan;
+  warmTooCold(plan, served.model.name, trip.targets);
   let shared: CachedAnswer | undefined;
   const execution = await execute({
     requestId: incoming.requestId,

@@ -2,37 +2,30 @@
 import { describe, expect, it } from 'vitest';
 import { EngineInputError, ModelFormatError } from '../../../worker/engine/errors.ts';
 import { createEdgeTarget } from '../../../worker/targets/edge.ts';
-import type { EdgeModel, EdgeModelLoader } from '../../../worker/targets/edge.ts';
+import type { EngineModel } from '../../../worker/engine/model.ts';
+import { fakeModel, shelfOf } from '../../fakes/engine-models.ts';
+import type { Load } from '../../fakes/engine-models.ts';
+import { WeightsError } from '../../../worker/store/weights.ts';
+import type { LoadFailure } from '../../../worker/targets/model-shelf.ts';
 import { createFakeClock } from '../../fakes/fake-clock.ts';
 import { sampleTarget, textCall } from '../../fakes/sample-call.ts';
+import { testConfig } from '../test-config.ts';
 
 const never = new AbortController().signal;
 
-function model(onClassify: () => void = () => undefined): EdgeModel {
-  return {
-    classify() {
-      onClassify();
-      return {
-        labelIndex: 0,
-        label: 'yes',
-        confidence: 0.9,
-        probabilities: Float32Array.of(0.9, 0.1, 0),
-        truncated: true,
-      };
-    },
-  };
+const LABELS = ['yes', 'no', 'oos'];
+
+function model(onClassify: () => void = () => undefined): EngineModel {
+  return fakeModel(LABELS, () => {
+    onClassify();
+    const probabilities = Float32Array.of(0.9, 0.1, 0);
+    return { labelIndex: 0, label: 'yes', confidence: 0.9, probabilities, truncated: true };
+  });
 }
 
-function open(load: EdgeModelLoader, clock = createFakeClock()) {
-  return {
-    clock,
-    target: createEdgeTarget({
-      spec: sampleTarget('edge'),
-      clock,
-      loaders: { 'mood/micro': load, 'dots/micro': load },
-      reloadPauseMs: 1_000,
-    }),
-  };
+function open(load: Load, clock = createFakeClock(), shelf = shelfOf(load, clock)) {
+  const target = createEdgeTarget({ spec: sampleTarget('edge'), models: testConfig().models, clock, shelf });
+  return { clock, shelf, target };
 }
 
 describe('the edge target', () => {
@@ -51,12 +44,14 @@ describe('the edge target', () => {
 
   it('does not load again for the targets of another configuration', async () => {
     let loads = 0;
-    const load = async (): Promise<EdgeModel> => {
+    const load: Load = async () => {
       loads += 1;
       return model();
     };
+    const first = open(load);
+    await first.target.infer(textCall(['a']), never);
     for (let configuration = 0; configuration < 3; configuration += 1) {
-      await open(load).target.infer(textCall(['a']), never);
+      await open(load, first.clock, first.shelf).target.infer(textCall(['a']), never);
     }
     expect(loads).toBe(1);
   });
@@ -88,7 +83,7 @@ describe('the edge target', () => {
     expect(await target.infer(textCall(['a']), never)).toEqual({
       kind: 'failed',
       reason: 'model_broken',
-      detail: 'the model cannot be loaded',
+      detail: 'the model cannot be loaded: model_corrupt',
       computeMs: null,
       retryAfterMs: 1_000,
     });
@@ -101,7 +96,7 @@ describe('the edge target', () => {
     expect(loads).toBe(1);
     clock.advance(1);
     expect(await target.infer(textCall(['a']), never)).toMatchObject({ kind: 'answered' });
-    expect(await target.check(never)).toEqual({ ok: true, detail: 'mood/micro loaded, dots/micro loaded' });
+    expect(await target.check(never)).toEqual({ ok: true, detail: 'mood/micro loaded, dots/micro not_loaded' });
   });
 
   it('takes a loader that throws before its first await for a failed load', async () => {
@@ -116,7 +111,7 @@ describe('the edge target', () => {
     let loads = 0;
     const { target, clock } = open(() => {
       loads += 1;
-      return loads === 1 ? new Promise<EdgeModel>(() => undefined) : Promise.resolve(model());
+      return loads === 1 ? new Promise<EngineModel>(() => undefined) : Promise.resolve(model());
     });
     expect(await target.infer(textCall(['a'], { timeoutMs: 10 }), never)).toMatchObject({ reason: 'timeout' });
     clock.advance(10_000);
@@ -141,7 +136,7 @@ describe('the edge target', () => {
     const clock = createFakeClock();
     const { target } = open(async () => model(() => clock.advance(30)), clock);
     const result = await target.infer(textCall(['a', 'b', 'c', 'd', 'e'], { timeoutMs: 50 }), never);
-    expect(result).toMatchObject({ reason: 'timeout', detail: '2 of 5 items were classified in time' });
+    expect(result).toMatchObject({ reason: 'timeout', detail: '2 of 5 items were answered in time' });
   });
 
   it('hears of a caller who leaves while a long batch runs', async () => {
@@ -166,6 +161,83 @@ describe('the edge target', () => {
     const result = await target.infer(textCall(['a']), never);
     expect(result).toMatchObject({ kind: 'failed', reason });
     expect(JSON.stringify(result)).not.toContain('private');
+  });
+
+  it('pauses longer each time a model fails to load, and names a failure once until it is another', async () => {
+    const clock = createFakeClock();
+    const codes = ['weights_missing', 'weights_missing', 'weights_corrupt'] as const;
+    let loads = 0;
+    const failures: LoadFailure[] = [];
+    const load: Load = () => {
+      const code = codes[loads];
+      loads += 1;
+      return code === undefined ? Promise.resolve(model()) : Promise.reject(new WeightsError(code, 'of the file'));
+    };
+    const { target } = open(
+      load,
+      clock,
+      shelfOf(load, clock, (failure) => failures.push(failure)),
+    );
+    const pauses: unknown[] = [];
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      const result = await target.infer(textCall(['a']), never);
+      expect(result).toMatchObject({ reason: 'model_broken', detail: `the model cannot be loaded: ${codes[attempt]}` });
+      pauses.push(result.kind === 'failed' && result.retryAfterMs);
+      clock.advance(2 ** attempt * 1_000);
+    }
+    expect(pauses).toEqual([1_000, 2_000, 4_000]);
+    expect(failures).toEqual([
+      { path: 'mood/weights', code: 'weights_missing', detail: 'of the file' },
+      { path: 'mood/weights', code: 'weights_corrupt', detail: 'of the file' },
+    ]);
+    expect(await target.infer(textCall(['a']), never)).toMatchObject({ kind: 'answered' });
+  });
+
+  it('says what is cold and for how long, what is broken, and nothing once it is loaded', async () => {
+    let isBroken = true;
+    const { target, clock } = open(async () => {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      clock.advance(30);
+      if (isBroken) throw new ModelFormatError('cut');
+      return model();
+    });
+    expect(target.cold?.('mood')).toEqual({
+      'mood/micro': { kind: 'loading', loadMs: expect.closeTo(4, 1) as unknown },
+    });
+    await target.infer(textCall(['a']), never);
+    expect(target.cold?.('mood')).toEqual({ 'mood/micro': { kind: 'broken', retryAfterMs: 1_000 } });
+    isBroken = false;
+    clock.advance(1_000);
+    await target.infer(textCall(['a']), never);
+    expect(target.cold?.('mood')).toBeUndefined();
+    expect(target.cold?.('nobody')).toBeUndefined();
+  });
+
+  it('loads ahead when told to, and counts down while it does', async () => {
+    const spec = sampleTarget('edge');
+    const serves = spec.serves.map((served) => ({ ...served, load_prior_ms: 80 }));
+    const clock = createFakeClock();
+    let finish: (loaded: EngineModel) => void = () => undefined;
+    const shelf = shelfOf(() => new Promise((resolve) => (finish = resolve)), clock);
+    const target = createEdgeTarget({ spec: { ...spec, serves }, models: testConfig().models, clock, shelf });
+    target.warm?.('mood', 'micro');
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    clock.advance(30);
+    expect(target.cold?.('mood')).toEqual({ 'mood/micro': { kind: 'loading', loadMs: 50 } });
+    clock.advance(60);
+    expect(target.cold?.('mood')).toEqual({ 'mood/micro': { kind: 'loading', loadMs: 20 } });
+    finish(model());
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    expect(target.cold?.('mood')).toBeUndefined();
+    expect(await target.infer(textCall(['a']), never)).toMatchObject({ kind: 'answered' });
+  });
+
+  it('does not answer from a file whose labels are not the registry’s', async () => {
+    const { target } = open(async () => fakeModel(['no', 'yes', 'oos'], (input) => model().classify(input)));
+    expect(await target.infer(textCall(['a']), never)).toMatchObject({
+      reason: 'model_broken',
+      detail: 'the file has other labels than the registry',
+    });
   });
 
   it('refuses a variant it carries no weights for', async () => {
