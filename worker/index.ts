@@ -17,8 +17,11 @@ function servicesOnce(bindings: unknown): Services {
 export default {
   fetch(request, env, context) {
     if (app === undefined) {
-      const { colo } = request.cf ?? {};
-      if (typeof colo === 'string') servicesOnce(env).state.place = colo;
+      const { colo, latitude, longitude } = request.cf ?? {};
+      const { state } = servicesOnce(env);
+      if (typeof colo === 'string') state.place = colo;
+      if (typeof latitude === 'string' && typeof longitude === 'string')
+        state.location = { latitude: Number(latitude), longitude: Number(longitude) };
       app = createApp(servicesOnce(env));
     }
     return app.fetch(request, undefined, context);

@@ -11,6 +11,7 @@ import type {
 } from '../shared/decide/facts.ts';
 import { itemFactor } from '../shared/decide/estimate.ts';
 import type { ChosenCanary, FailureReason } from '../shared/decide/plan-types.ts';
+import { estimatedRttMs, REGION_COORDINATES, type Coordinates } from '../shared/measure/distance.ts';
 import { createLatencyTracker, estimate, observe } from '../shared/measure/latency-tracker.ts';
 import { nanosFromUsd } from '../shared/measure/pricing.ts';
 import { addToRate, NO_RATE, ratePerMs, type Rate } from '../shared/measure/rate.ts';
@@ -53,11 +54,15 @@ export type AnsweredAttempt = {
 export class IsolateState {
   /** The data centre it runs in, as the first request told. */
   place = 'local';
+  /** Where that is, as the first request told: callers come to a point of presence near them. */
+  location: Coordinates | undefined;
   #inFlight = 0;
   #ended: Rate = NO_RATE;
   #cpuMs: Rate = NO_RATE;
   #retryTokens: number | undefined;
   readonly #targets = new Map<string, TargetMemory>();
+  /** By region: neither it nor the isolate moves. */
+  readonly #wayMsTo = new Map<string, number | undefined>();
   readonly #latency = createLatencyTracker();
   /** Moving mean per input: costs add up, so their mean is what matters. */
   readonly #computeMs = new Map<string, number>();
@@ -128,6 +133,7 @@ export class IsolateState {
       computeMs,
       acceptance,
       seen: memory?.seen,
+      wayMs: this.#wayMs(spec),
       status: this.#statuses.get(spec.id),
       cold: target?.cold?.(modelName),
       unreachable: target?.unreachable,
@@ -236,6 +242,16 @@ export class IsolateState {
   canaryEnded({ key, stop }: ChosenCanary, isWell: boolean, nowMs: number): void {
     const breaker = this.#arms.get(key) ?? initialBreaker;
     this.#arms.set(key, reduceBreaker(breaker, { kind: isWell ? 'success' : 'failure' }, nowMs, stop));
+  }
+
+  /** Estimated round trip to the target's region; undefined in the isolate, and where either end is not known. */
+  #wayMs({ endpoint, region }: TargetSpec): number | undefined {
+    if (endpoint.kind === 'edge' || this.location === undefined) return undefined;
+    if (this.#wayMsTo.has(region)) return this.#wayMsTo.get(region);
+    const there = REGION_COORDINATES.get(region);
+    const wayMs = there === undefined ? undefined : estimatedRttMs(this.location, there);
+    this.#wayMsTo.set(region, wayMs);
+    return wayMs;
   }
 
   #memoryOf(targetId: string): TargetMemory {

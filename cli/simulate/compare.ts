@@ -73,7 +73,16 @@ export function runOne(
 ): Summary {
   const { workload, answers, startMs } = scenario;
   const world = createWorld(scenario, served, changes);
-  const tally = replay({ workload, answers, served, world, strategy, startMs, seed: scenario.options.seed });
+  const tally = replay({
+    workload,
+    answers,
+    served,
+    world,
+    strategy,
+    startMs,
+    seed: scenario.options.seed,
+    coordinates: scenario.geography.coordinates,
+  });
   return summarize({
     strategy: strategy.name,
     tally,

@@ -1,18 +1,21 @@
 /**
  * Which points of presence and regions take part, and the round trip between each two. Owns drawing the cities and reading
- * a measured table; the estimate by distance is in places.ts.
+ * a measured table; the estimate by distance is in shared/measure/distance.ts.
  */
 import { parse } from 'csv-parse/sync';
 import { readMaybeGzipped } from '../../local/data/read-labelled-text.ts';
 import { UserError } from '../user-error.ts';
-import { CITIES, estimatedRttMs, REGIONS } from './places.ts';
-import { weightedPicker } from './random.ts';
+import { estimatedRttMs, REGION_COORDINATES, type Coordinates } from '../../shared/measure/distance.ts';
+import { CITIES } from './cities.ts';
+import { logNormal, weightedPicker } from './random.ts';
 
 export type Geography = {
   readonly pops: readonly string[];
   /** Share of requests that enter at each. */
   readonly weights: readonly number[];
   readonly regions: readonly string[];
+  /** Where each stands; undefined where only a measured table knows it. */
+  readonly coordinates: readonly (Coordinates | undefined)[];
   /** By point of presence, then region. */
   readonly rttMs: readonly (readonly number[])[];
 };
@@ -29,12 +32,12 @@ export type GeographyOptions = {
 
 /** The first `count` of the list: one on each continent first. */
 export function firstRegions(count: number): readonly string[] {
-  return REGIONS.slice(0, count).map(({ name }) => name);
+  return [...REGION_COORDINATES.keys()].slice(0, count);
 }
 
 export async function createGeography(options: GeographyOptions): Promise<Geography> {
   const measured = options.rttFile === undefined ? undefined : await readRtt(options.rttFile, options.regions);
-  const cities = measured ?? estimated(options.regions);
+  const cities = measured ?? estimated(options.regions, options.random);
   if (options.pops > cities.length)
     throw new UserError(`There are ${cities.length} cities to choose from, and ${options.pops} are asked for.`);
   const chosen = drawCities(cities, options);
@@ -42,25 +45,33 @@ export async function createGeography(options: GeographyOptions): Promise<Geogra
     pops: chosen.map(({ name }) => name),
     weights: chosen.map(({ millions }) => (options.sampling === 'population' ? millions : 1)),
     regions: options.regions,
+    coordinates: chosen.map(({ at }) => at),
     rttMs: chosen.map(({ rttMs }) => rttMs),
   };
 }
 
-type Candidate = { readonly name: string; readonly millions: number; readonly rttMs: readonly number[] };
+type Candidate = {
+  readonly name: string;
+  readonly millions: number;
+  readonly at: Coordinates | undefined;
+  readonly rttMs: readonly number[];
+};
 
-function estimated(regionNames: readonly string[]): readonly Candidate[] {
+/** Real routes are longer or shorter than the distance says: half of the measured pairs by more than 13 %. */
+const ROUTE_SPREAD = { p50Ms: 1, p95Ms: 1.37 };
+
+function estimated(regionNames: readonly string[], random: () => number): readonly Candidate[] {
   const regions = regionNames.map((name) => {
-    const known = REGIONS.find((region) => region.name === name);
+    const known = REGION_COORDINATES.get(name);
     if (known === undefined)
-      throw new UserError(
-        `Where ${name} lies is not known; known are ${REGIONS.map((region) => region.name).join(', ')}.`,
-      );
+      throw new UserError(`Where ${name} lies is not known; known are ${[...REGION_COORDINATES.keys()].join(', ')}.`);
     return known;
   });
   return CITIES.map((city) => ({
     name: city.name,
     millions: city.millions,
-    rttMs: regions.map((region) => estimatedRttMs(city, region)),
+    at: city,
+    rttMs: regions.map((region) => estimatedRttMs(city, region) * logNormal(ROUTE_SPREAD, random())),
   }));
 }
 
@@ -77,7 +88,8 @@ async function readRtt(file: string, regions: readonly string[]): Promise<readon
     const rttMs = regions.map((region) => Number(row[region]));
     if (rttMs.some((ms) => !(ms > 0)))
       throw new UserError(`${file}: row ${index + 1} (${name}) has no positive round trip to every region.`);
-    return { name, millions: CITIES.find((city) => name.startsWith(`${city.name} `))?.millions ?? SMALL_CITY, rttMs };
+    const city = CITIES.find((known) => name.startsWith(`${known.name} `));
+    return { name, millions: city?.millions ?? SMALL_CITY, at: city, rttMs };
   });
 }
 

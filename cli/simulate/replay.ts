@@ -5,6 +5,7 @@
  */
 import { next } from '../../shared/decide/next.ts';
 import type { AttemptWhy, FinishedAttempt, Next, Plan, PlannedAttempt } from '../../shared/decide/plan-types.ts';
+import type { Coordinates } from '../../shared/measure/distance.ts';
 import { IsolateState } from '../../worker/isolate-state.ts';
 import { attemptNanos, cpuMsOf } from '../../worker/pipeline/attempt-record.ts';
 import type { Answers } from './answers.ts';
@@ -21,6 +22,8 @@ export type Replay = {
   readonly served: Served;
   readonly world: World;
   readonly strategy: Strategy;
+  /** Where each point of presence stands, as its isolate is told. */
+  readonly coordinates: readonly (Coordinates | undefined)[];
   readonly seed: number;
   /** Wall clock time of the trace's start: breakers and sketches see real times. */
   readonly startMs: number;
@@ -77,7 +80,11 @@ class Run {
     const { workload, answers, served } = options;
     this.#tally = new Tally(workload.count);
     const pops = workload.pop.reduce((most, pop) => Math.max(most, pop), 0) + 1;
-    this.#isolates = Array.from({ length: pops }, () => new IsolateState());
+    this.#isolates = Array.from({ length: pops }, (_, pop) => {
+      const state = new IsolateState();
+      state.location = options.coordinates[pop];
+      return state;
+    });
     this.#targetNumbers = new Map(served.config.targets.map(({ id }, index) => [id, index]));
     this.#variantNumbers = new Map(answers.variants.map((name, index) => [name, index]));
   }

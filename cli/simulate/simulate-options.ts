@@ -37,7 +37,7 @@ export function parseRegions(text: string): readonly string[] {
   if (!/^\d+$/.test(text)) return text.split(',').map((name) => name.trim());
   const regions = firstRegions(Number(text));
   if (regions.length === 0 || regions.length < Number(text))
-    throw new InvalidArgumentError('It must be names, or a number from 1 to 16.');
+    throw new InvalidArgumentError('It must be names, or a number from 1 to 21.');
   return regions;
 }
 

@@ -12,7 +12,7 @@ import {
   neededMs,
   UNLOADED,
 } from './estimate.ts';
-import type { Latency } from './estimate.ts';
+import type { Latency, LatencyPrior } from './estimate.ts';
 import type { AcceptanceEstimate, Facts, TargetState } from './facts.ts';
 import { Z_OF_P95 } from './normal.ts';
 import type { Condition } from './place.ts';
@@ -56,7 +56,7 @@ export function toCandidate(
   const items = itemFactor(kind, facts.itemCount);
   const load = loadOf(kind, facts, condition, observed === undefined);
   const latency = estimateLatency(
-    served.latency_prior,
+    priorFrom(served.latency_prior, state.wayMs),
     observed,
     items * load.factor,
     load.queueMs + loadMsOf(state, key),
@@ -87,6 +87,11 @@ export function toCandidate(
       (state.inFlight + 1) / Math.max(1, Math.min(spec.max_concurrency, state.concurrencyLimit ?? Infinity)),
     acceptance: state.acceptance?.[key],
   };
+}
+
+/** A configuration is one for all points of presence; how far each is from the place only the isolate can tell. */
+function priorFrom(prior: LatencyPrior, wayMs: number | undefined): LatencyPrior {
+  return wayMs === undefined ? prior : { p50_ms: prior.p50_ms + wayMs, p95_ms: prior.p95_ms + wayMs };
 }
 
 /** A first answer waits for the weights once, however many inputs it brings. */

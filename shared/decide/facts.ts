@@ -66,6 +66,8 @@ export type TargetState = {
   readonly acceptance?: Readonly<Record<string, AcceptanceEstimate>> | undefined;
   readonly seen?: OwnSight | undefined;
   readonly status?: ResourceStatus | undefined;
+  /** Estimated round trip from here to its region, by distance; absent: not known. Adds to the prior. */
+  readonly wayMs?: number | undefined;
   /** Why this isolate cannot reach it at all (no credentials, no endpoint), or undefined. */
   readonly unreachable: string | undefined;
 };

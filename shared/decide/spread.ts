@@ -2,6 +2,7 @@
  * Sharing load between places that are as good as each other, and now and then looking at one that nobody has looked at.
  * Owns both uses of chance in choosing a place; neither ever leaves what the requirements allow.
  */
+import { attemptCostNanos } from '../measure/pricing.ts';
 import type { Candidate } from './candidate.ts';
 import { CHANCE_OF, drawFor } from './chance.ts';
 import type { Facts } from './facts.ts';
@@ -23,24 +24,52 @@ export function spread(
   isWanted: (candidate: Candidate) => boolean,
 ): Candidate {
   if (pool.length < 2) return best;
+  const quickest = quickestOf(best, pool, isWanted);
   let count = 0;
-  for (const candidate of pool) if (isAlike(candidate, best) && isWanted(candidate)) count += 1;
-  if (count < 2) return best;
-  const alike = pool.filter((candidate) => isAlike(candidate, best) && isWanted(candidate));
+  for (const candidate of pool) if (isAlike(candidate, quickest) && isWanted(candidate)) count += 1;
+  if (count < 2) return quickest;
+  const alike = pool.filter((candidate) => isAlike(candidate, quickest) && isWanted(candidate));
   const draw = drawFor(facts.random, CHANCE_OF.place) * count;
-  const first = alike[Math.floor(draw)] ?? best;
+  const first = alike[Math.floor(draw)] ?? quickest;
   const step = 1 + Math.floor((draw - Math.floor(draw)) * (count - 1));
-  const second = alike[(Math.floor(draw) + step) % count] ?? best;
+  const second = alike[(Math.floor(draw) + step) % count] ?? quickest;
   return roomOf(second) < roomOf(first) ? second : first;
+}
+
+/** The quickest place of the same variant and kind that costs no more than the best. */
+function quickestOf(
+  best: Candidate,
+  pool: readonly Candidate[],
+  isWanted: (candidate: Candidate) => boolean,
+): Candidate {
+  let quickest = best;
+  for (const candidate of pool) {
+    if (candidate.rankMs < quickest.rankMs && isAsCheap(candidate, best) && isWanted(candidate)) quickest = candidate;
+  }
+  return quickest;
+}
+
+/**
+ * Two regions with one price bill the same for the same work: what their last calls happened to take, cold starts
+ * included, says nothing of the next.
+ */
+function isAsCheap(candidate: Candidate, best: Candidate): boolean {
+  if (candidate.variant !== best.variant || candidate.kind !== best.kind) return false;
+  if (candidate.rankCostNanos <= best.rankCostNanos * NEAR_RATIO) return true;
+  return candidate.priceRatio === best.priceRatio && billOf(candidate) === billOf(best);
+}
+
+const SOME_MS = 1_000;
+
+function billOf({ spec }: Candidate): number {
+  return attemptCostNanos(spec.price, SOME_MS);
 }
 
 function isAlike(candidate: Candidate, best: Candidate): boolean {
   return (
-    candidate.variant === best.variant &&
-    candidate.kind === best.kind &&
     candidate.rankMs <= best.rankMs * NEAR_RATIO &&
     best.rankMs <= candidate.rankMs * NEAR_RATIO &&
-    candidate.rankCostNanos <= best.rankCostNanos * NEAR_RATIO
+    isAsCheap(candidate, best)
   );
 }
 

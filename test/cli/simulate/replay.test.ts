@@ -10,9 +10,18 @@ async function run(name: StrategyName, changes: Partial<ScenarioOptions> = {}): 
   const scenario = await smallScenario(changes);
   const served = servedBy(scenario, name === 'all-cloud' ? 'instances' : 'serverless');
   const world = createWorld(scenario, served);
-  const { workload, answers, startMs } = scenario;
+  const { workload, answers, startMs, geography, options } = scenario;
   const strategy = strategyFor(name, scenario, served, oraclesOf(scenario, served).reference);
-  const tally = replay({ workload, answers, served, world, strategy, startMs, seed: scenario.options.seed });
+  const tally = replay({
+    workload,
+    answers,
+    served,
+    world,
+    strategy,
+    startMs,
+    seed: options.seed,
+    coordinates: geography.coordinates,
+  });
   return { tally, bill: world.bill(workload.atMs.at(-1) ?? 0) };
 }
 

@@ -90,7 +90,7 @@ describe('the simulate command', () => {
     [['--seed', '-1'], 'whole number'],
     [['--zipf', 'much'], 'from 0 to 5'],
     [['--out-of-scope', '2'], 'from 0 to 1'],
-    [['--regions', '99'], 'number from 1 to 16'],
+    [['--regions', '99'], 'number from 1 to 21'],
   ])('refuses %j with a clear message', async (options, message) => {
     await expect(run(...options)).rejects.toThrow(message);
   });

@@ -1,56 +1,14 @@
 /**
- * Where things are: cities that callers and points of presence stand in, AWS regions, and how far it is between them.
- * Coordinates and rounded populations of urban areas are public facts. Leaves out choosing among them.
+ * Cities that callers and points of presence stand in. Coordinates and rounded populations of urban areas are public facts.
+ * Leaves out choosing among them; where regions lie is shared/measure/distance.ts.
  */
-export type Spot = { readonly name: string; readonly latitude: number; readonly longitude: number };
-export type City = Spot & { readonly millions: number };
+import type { Coordinates } from '../../shared/measure/distance.ts';
 
-const EARTH_RADIUS_KM = 6371;
-/**
- * Round trip by distance, fitted (least median error) to 342 measured pairs of AWS regions: 3 ms and 15 ms per 1,000 km.
- * Half of the pairs lie within 13 % of it, nine in ten within 35 %. See data/SOURCE.md; --rtt takes a measured table.
- */
-const RTT_BASE_MS = 3;
-const RTT_MS_PER_KM = 0.015;
-
-export function estimatedRttMs(from: Spot, to: Spot): number {
-  return RTT_BASE_MS + RTT_MS_PER_KM * distanceKm(from, to);
-}
-
-function distanceKm(from: Spot, to: Spot): number {
-  const radians = Math.PI / 180;
-  const half = Math.sin(((to.latitude - from.latitude) * radians) / 2) ** 2;
-  const turn = Math.sin(((to.longitude - from.longitude) * radians) / 2) ** 2;
-  const across = Math.cos(from.latitude * radians) * Math.cos(to.latitude * radians) * turn;
-  return 2 * EARTH_RADIUS_KM * Math.asin(Math.sqrt(half + across));
-}
+export type City = Coordinates & { readonly name: string; readonly millions: number };
 
 function city(name: string, latitude: number, longitude: number, millions: number): City {
   return { name, latitude, longitude, millions };
 }
-
-function region(name: string, latitude: number, longitude: number): Spot {
-  return { name, latitude, longitude };
-}
-
-export const REGIONS: readonly Spot[] = [
-  region('us-east-1', 38.95, -77.45),
-  region('eu-central-1', 50.11, 8.68),
-  region('ap-northeast-1', 35.68, 139.69),
-  region('us-west-2', 45.84, -119.7),
-  region('ap-southeast-1', 1.35, 103.82),
-  region('sa-east-1', -23.55, -46.63),
-  region('eu-west-1', 53.35, -6.26),
-  region('ap-south-1', 19.08, 72.88),
-  region('ap-southeast-2', -33.87, 151.21),
-  region('us-east-2', 39.96, -83),
-  region('us-west-1', 37.35, -121.95),
-  region('ca-central-1', 45.5, -73.6),
-  region('eu-west-2', 51.5, -0.12),
-  region('ap-northeast-2', 37.57, 126.98),
-  region('ap-east-1', 22.32, 114.17),
-  region('af-south-1', -33.92, 18.42),
-];
 
 export const CITIES: readonly City[] = [
   city('Tokyo', 35.68, 139.69, 37),
