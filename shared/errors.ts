@@ -17,6 +17,7 @@ const ERROR_TABLE = {
   invalid_input: { status: 422, retryable: false },
   batch_too_large: { status: 422, retryable: false },
   no_eligible_target: { status: 422, retryable: false },
+  budget_exhausted: { status: 429, retryable: true },
   overloaded: { status: 429, retryable: true },
   client_closed_request: { status: 499, retryable: true },
   internal: { status: 500, retryable: false },

@@ -51,6 +51,9 @@ export type AnsweredAttempt = {
   readonly accepted: { readonly items: number; readonly confidenceSum: number } | undefined;
 };
 
+/** `unknown`: the request ended without asking the canary anything. */
+export type CanaryOutcome = 'well' | 'ill' | 'unknown';
+
 export class IsolateState {
   /** The data centre it runs in, as the first request told. */
   place = 'local';
@@ -239,9 +242,15 @@ export class IsolateState {
     this.#arms.set(key, reduceBreaker(breaker, { kind: 'probe_started' }, nowMs, stop));
   }
 
-  canaryEnded({ key, stop }: ChosenCanary, isWell: boolean, nowMs: number): void {
+  canaryEnded({ key, stop }: ChosenCanary, how: CanaryOutcome, nowMs: number): void {
     const breaker = this.#arms.get(key) ?? initialBreaker;
-    this.#arms.set(key, reduceBreaker(breaker, { kind: isWell ? 'success' : 'failure' }, nowMs, stop));
+    const kind = how === 'well' ? 'success' : how === 'ill' ? 'failure' : 'probe_abandoned';
+    this.#arms.set(key, reduceBreaker(breaker, { kind }, nowMs, stop));
+  }
+
+  /** It said that it must start first, and has not answered since. */
+  isWaking(targetId: string): boolean {
+    return this.#targets.get(targetId)?.seen?.notReadySinceMs !== undefined;
   }
 
   /** Estimated round trip to the target's region; undefined in the isolate, and where either end is not known. */

@@ -264,7 +264,7 @@ class Run {
       state.attemptOvertaken(spec, modelAndVariant, startedAtMs, 1, nowMs, served.config.breaker);
     }
     const { canary } = flight.plan;
-    if (canary !== undefined) state.canaryEnded(canary, flight.target !== NOBODY, nowMs);
+    if (canary !== undefined) state.canaryEnded(canary, flight.target === NOBODY ? 'ill' : 'well', nowMs);
     state.requestEnded(served.config.gateway_price.cpu_ms_per_request, nowMs);
     this.#tally.end(flight.request, {
       latencyMs: nowMs - flight.arrivedAtMs,

@@ -2,18 +2,12 @@
  * Whether a configuration makes sense as a whole: every reference resolves, names are unique, no threshold is impossible.
  * Shape and bounds are schema/config.ts's business; this runs when a configuration is published and when one is loaded.
  */
-import { recordProblem } from '../guard/calibration-record.ts';
-import { shortcutsOf } from '../guard/shortcuts.ts';
 import { isClassification } from '../schema/card.ts';
 import { MAX_ASSET_BYTES } from '../schema/weights.ts';
 import { PRIORITIES } from '../schema/infer-request.ts';
-import type { Config, ModelSpec, RouteSpec } from '../schema/config.ts';
-
-export type ConfigProblem = {
-  /** Path of the field, such as `routes[0].policy.steps[1].variant`. */
-  readonly path: string;
-  readonly message: string;
-};
+import type { Config, ModelSpec } from '../schema/config.ts';
+import { checkRoute } from './check-route.ts';
+import { duplicates, type ConfigProblem } from './config-problem.ts';
 
 const INPUTS_OF_TASK: Readonly<Record<ModelSpec['task'], readonly ModelSpec['input']['kind'][]>> = {
   text_classification: ['text'],
@@ -57,18 +51,6 @@ function checkThresholds({ breaker, limits: { shed_above: open } }: Config): Con
     }
   }
   return problems;
-}
-
-function duplicates<T>(items: readonly T[], keyOf: (item: T) => string, list: string, field: string): ConfigProblem[] {
-  const seen = new Set<string>();
-  return items.flatMap((item, index) => {
-    const key = keyOf(item);
-    if (!seen.has(key)) {
-      seen.add(key);
-      return [];
-    }
-    return [{ path: `${list}[${index}].${field}`, message: `is used twice: ${key}` }];
-  });
 }
 
 function checkModel(model: ModelSpec, index: number): ConfigProblem[] {
@@ -125,6 +107,8 @@ function checkTargets(config: Config, models: ReadonlyMap<string, ModelSpec>): C
           message: `does not say what the server calls ${served.model}/${served.variant}`,
         });
       }
+      if (target.cold_start !== undefined && target.cold_start.p50_ms > target.cold_start.p95_ms && servedIndex === 0)
+        problems.push({ path: `targets[${targetIndex}].cold_start`, message: 'has a p50_ms above its p95_ms' });
       if (served.latency_prior.p50_ms > served.latency_prior.p95_ms) {
         problems.push({ path: `${path}.latency_prior`, message: 'has a p50_ms above its p95_ms' });
       }
@@ -152,42 +136,10 @@ function checkEdgeFiles(variant: VariantSpec, runtime: 'engine' | 'onnx', path: 
 function checkRoutes(config: Config, models: ReadonlyMap<string, ModelSpec>): ConfigProblem[] {
   return config.routes.flatMap((route, index) => {
     const model = models.get(route.model);
-    if (model === undefined) return [{ path: `routes[${index}].model`, message: `names no model: ${route.model}` }];
-    const problems = checkGuarantee(route, index, model);
-    if (route.policy.kind !== 'cascade') return problems;
-    const steps = route.policy.steps.flatMap((step, stepIndex) => {
-      const path = `routes[${index}].policy.steps[${stepIndex}].variant`;
-      if (!hasVariant(model, step.variant)) {
-        return [{ path, message: `names no variant of ${model.name}: ${step.variant}` }];
-      }
-      return isServed(config, model, step.variant)
-        ? []
-        : [{ path, message: `is served by no target: ${step.variant}` }];
-    });
-    return [...steps, ...problems];
+    const path = `routes[${index}]`;
+    if (model === undefined) return [{ path: `${path}.model`, message: `names no model: ${route.model}` }];
+    return checkRoute(route, path, model, config.targets);
   });
-}
-
-/** A promise about agreement needs someone to agree with at the end, and records that are about this route. */
-function checkGuarantee(route: RouteSpec, index: number, model: ModelSpec): ConfigProblem[] {
-  const { guarantee, policy } = route;
-  if (guarantee === undefined) return [];
-  const path = `routes[${index}].guarantee`;
-  if (!isClassification(model.task)) return [{ path, message: `agreement has no meaning for the task ${model.task}` }];
-  if (policy.kind !== 'cascade') return [{ path, message: 'needs the policy cascade: others take no shortcuts' }];
-  const problems: ConfigProblem[] = [];
-  if (policy.steps.at(-1)?.variant !== model.reference_variant) {
-    problems.push({ path, message: `needs the reference variant ${model.reference_variant} as the last step` });
-  }
-  const shortcuts = shortcutsOf(route, model);
-  for (const [at, record] of guarantee.calibrations.entries()) {
-    const problem = shortcuts.includes(record.shortcut)
-      ? recordProblem(record, guarantee, model)
-      : `is of ${record.shortcut}, which is no shortcut of this route`;
-    if (problem !== undefined) problems.push({ path: `${path}.calibrations[${at}]`, message: problem });
-  }
-  problems.push(...duplicates(guarantee.calibrations, (record) => record.shortcut, `${path}.calibrations`, 'shortcut'));
-  return problems;
 }
 
 function checkEveryModelHasARoute(config: Config): ConfigProblem[] {
@@ -201,10 +153,4 @@ function checkEveryModelHasARoute(config: Config): ConfigProblem[] {
 
 function hasVariant(model: ModelSpec, name: string): boolean {
   return model.variants.some((variant) => variant.name === name);
-}
-
-function isServed(config: Config, model: ModelSpec, variant: string): boolean {
-  return config.targets.some((target) =>
-    target.serves.some((served) => served.model === model.name && served.variant === variant),
-  );
 }

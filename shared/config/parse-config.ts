@@ -3,7 +3,8 @@
  * Returns problems as values; whoever asked decides whether they are an error.
  */
 import { configSchema, type Config } from '../schema/config.ts';
-import { checkConfig, type ConfigProblem } from './check-config.ts';
+import { checkConfig } from './check-config.ts';
+import type { ConfigProblem } from './config-problem.ts';
 import { issuePath } from '../schema/issue-path.ts';
 
 export type ParsedConfig =

@@ -56,14 +56,8 @@ export function eligible(
       const candidate = toCandidate(state, served, accuracy, facts, condition, deadlineZ);
       const totalNanos = candidate.costNanos + gatewayNanos;
       if (maxNanos !== undefined && totalNanos > maxNanos) {
-        refused.push(
-          refusalOf(
-            state.spec,
-            served.variant,
-            'over_budget',
-            `${totalNanos} nano-dollars, ${Math.floor(maxNanos)} allowed`,
-          ),
-        );
+        const { reason, detail, retryAfterMs } = tooDear(totalNanos, maxNanos, facts);
+        refused.push(refusalOf(state.spec, served.variant, reason, detail, retryAfterMs));
       } else (condition.isDown ? reportedDown : candidates).push(candidate);
     }
   }
@@ -73,6 +67,16 @@ export function eligible(
     refused.push(refusalOf(spec, variant, 'reported_down', 'the last probe found it down'));
   return { candidates, refused };
 }
+
+function tooDear(totalNanos: number, maxNanos: number, { budgetNanos, route }: Facts): Refused {
+  const detail = `${totalNanos} nano-dollars, ${Math.max(0, Math.floor(maxNanos))} allowed`;
+  if (budgetNanos !== maxNanos || route.budget === undefined) return { reason: 'over_budget', detail };
+  const nanosPerMs = nanosFromUsd(route.budget.usd_per_hour) / MS_PER_HOUR;
+  if (!(nanosPerMs > 0)) return { reason: 'budget_spent', detail };
+  return { reason: 'budget_spent', detail, retryAfterMs: Math.ceil((totalNanos - budgetNanos) / nanosPerMs) };
+}
+
+const MS_PER_HOUR = 3_600_000;
 
 type Refused = { readonly reason: RefusalReason; readonly detail: string; readonly retryAfterMs?: number };
 

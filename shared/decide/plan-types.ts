@@ -17,6 +17,8 @@ export type RefusalReason =
   | 'payload_too_large'
   | 'batch_too_large'
   | 'over_budget'
+  /** The route's own, which trickles in again. */
+  | 'budget_spent'
   /** Its weights could not be loaded, and it is too early to try again. */
   | 'model_broken'
   | 'below_min_accuracy'

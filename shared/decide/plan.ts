@@ -74,7 +74,7 @@ function exploring(selection: Selection, asked: Asked, candidates: readonly Cand
     isCascade(facts, policy)
       ? it.variant === first.candidate.variant
       : !selection.setAside.some(({ candidate }) => candidate === it);
-  const explored = explore(first, candidates, facts, leftMs, leftNanos, mayStandIn);
+  const explored = explore(first.candidate, candidates, facts, leftMs, leftNanos, mayStandIn);
   if (explored === undefined) return selection;
   return {
     ...selection,

@@ -6,7 +6,6 @@ import { attemptCostNanos } from '../measure/pricing.ts';
 import type { Candidate } from './candidate.ts';
 import { CHANCE_OF, drawFor } from './chance.ts';
 import type { Facts } from './facts.ts';
-import type { Choice } from './select-single.ts';
 
 /** Estimates are noisy: places within it of the best, in time and in cost, count as equal. */
 const NEAR_RATIO = 1.25;
@@ -82,7 +81,7 @@ function roomOf(candidate: Candidate): number {
  * with the first choice asked after it, money pays for both, and the request is not critical.
  */
 export function explore(
-  first: Choice,
+  chosen: Candidate,
   pool: readonly Candidate[],
   facts: Facts,
   leftMs: number,
@@ -93,7 +92,6 @@ export function explore(
   if (exploration === undefined || facts.requirements.priority === 'critical') return undefined;
   const draw = drawFor(facts.random, CHANCE_OF.explore);
   if (draw >= exploration.share) return undefined;
-  const { candidate: chosen } = first;
   const stale = pool.filter(
     (candidate) =>
       candidate !== chosen &&

@@ -2,25 +2,18 @@
  * Asks the reference again, in the background, for some of the answers that a shortcut has just given, and counts where
  * the two disagree. The answer is already on its way: nothing here delays or changes it, and no input is ever logged.
  */
-import { decide } from '../../shared/decide/plan.ts';
 import type { RouteSpec } from '../../shared/schema/config.ts';
 import type { InferRequest } from '../../shared/schema/infer-request.ts';
-import { selectInputs } from '../../shared/schema/model-input.ts';
 import type { AnsweredItem } from '../../shared/schema/infer-result.ts';
 import { agrees } from '../../shared/schema/prediction.ts';
 import type { AuditedAnswer } from '../ports.ts';
-import { admit } from './admit.ts';
-import { execute, type Execution } from './execute.ts';
-import { factsOf } from './facts-of.ts';
+import { askAgain, hasRoomForMore } from './ask-again.ts';
 import type { Incoming } from './incoming.ts';
 import type { Services } from './services.ts';
 import type { Trip } from './trip.ts';
 
 /** One accepted answer drawn for an audit. */
 type Drawn = { readonly position: number; readonly item: AnsweredItem; readonly calibrationId: string };
-
-/** A worker may work on for 30 s after its answer. */
-const AUDIT_DEADLINE_MS = 20_000;
 
 export function auditAnswer(items: readonly AnsweredItem[], trip: Trip, services: Services, incoming: Incoming): void {
   const { request, served } = trip.mustHaveParsed();
@@ -40,18 +33,16 @@ export function auditAnswer(items: readonly AnsweredItem[], trip: Trip, services
 /** Not a pinned variant (no shortcut was taken), not what must stay at the edge, not while requests are being shed. */
 function mayBeAudited(request: InferRequest, trip: Trip, services: Services): boolean {
   if (request.requirements.variant !== undefined || request.requirements.placement === 'edge') return false;
-  try {
-    admit('low', services.state, services.clock.now(), trip.inForce.config.limits);
-    return true;
-  } catch {
-    return false;
-  }
+  return hasRoomForMore(trip, services);
 }
 
 async function audit(drawn: readonly Drawn[], trip: Trip, services: Services, incoming: Incoming): Promise<void> {
   const { served } = trip.mustHaveParsed();
   try {
-    const execution = await askReference(drawn, trip, services, incoming);
+    const positions = drawn.map(({ position }) => position);
+    const { placement } = trip.mustHaveParsed().request.requirements;
+    const variant = served.model.reference_variant;
+    const execution = await askAgain({ positions, variant, target: undefined, placement }, trip, services, incoming);
     const audited = drawn.flatMap(({ item, calibrationId }, index): AuditedAnswer[] => {
       const answer = execution.items[index];
       if (answer === undefined) return [];
@@ -69,50 +60,6 @@ async function audit(drawn: readonly Drawn[], trip: Trip, services: Services, in
       detail: error instanceof Error ? error.name : 'unknown',
     });
   }
-}
-
-/** By the same core as any request: pinned to the reference, at the lowest priority, with its own time. */
-function askReference(drawn: readonly Drawn[], trip: Trip, services: Services, incoming: Incoming): Promise<Execution> {
-  const { request, served } = trip.mustHaveParsed();
-  const deadlineAtMs = services.clock.now() + AUDIT_DEADLINE_MS;
-  const auditRequest: InferRequest = {
-    ...request,
-    input: selectInputs(
-      request.input,
-      drawn.map(({ position }) => position),
-    ),
-    requirements: {
-      latencyMs: AUDIT_DEADLINE_MS,
-      complexity: 'auto',
-      priority: 'low',
-      minAccuracy: undefined,
-      maxCostNanos: undefined,
-      placement: request.requirements.placement,
-      variant: served.model.reference_variant,
-    },
-  };
-  const plan = decide({
-    ...factsOf(trip, services, incoming.keepAlive),
-    deadlineAtMs,
-    requirements: auditRequest.requirements,
-    itemCount: drawn.length,
-  });
-  return execute({
-    requestId: incoming.requestId,
-    request: auditRequest,
-    served,
-    plan,
-    deadlineAtMs,
-    gatewayCostNanos: 0,
-    breakerPolicy: trip.inForce.config.breaker,
-    retryBudget: trip.inForce.config.retry_budget,
-    // The caller may leave; the audit goes on.
-    signal: new AbortController().signal,
-    clock: services.clock,
-    state: services.state,
-    targetOf: (id) => trip.targets.get(id),
-    beforeRemote: async () => false,
-  });
 }
 
 function recordAudits(

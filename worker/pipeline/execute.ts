@@ -17,11 +17,11 @@ import type { BreakerPolicy } from '../../shared/schema/config.ts';
 import type { InferRequest } from '../../shared/schema/infer-request.ts';
 import { inputCount, selectInputs } from '../../shared/schema/model-input.ts';
 import type { AnsweredItem } from '../../shared/schema/infer-result.ts';
-import type { Prediction } from '../../shared/schema/prediction.ts';
 import type { AttemptRecord } from '../../shared/schema/record.ts';
 import type { IsolateState } from '../isolate-state.ts';
 import type { Clock, Target, TargetCall, TargetResult } from '../ports.ts';
 import { answeredRecord, attemptNanos, cancelledRecord, cpuMsOf, failedRecord, type Begun } from './attempt-record.ts';
+import { BestAnswers } from './best-answers.ts';
 import type { Served } from './config-index.ts';
 
 export type ExecuteContext = {
@@ -41,7 +41,7 @@ export type ExecuteContext = {
   /** Asked once, before the first attempt that leaves the isolate. A cached answer ends the execution. */
   readonly beforeRemote: () => Promise<boolean>;
   /** A place said that it must start first. */
-  readonly onNotReady?: (target: Target, call: TargetCall) => void;
+  readonly onNotReady?: (target: Target, call: TargetCall, retryAfterMs: number | undefined) => void;
 };
 
 export type Execution = {
@@ -50,6 +50,8 @@ export type Execution = {
   readonly costNanos: number;
   readonly finish: FinishReason | 'cached' | 'cancelled';
   readonly detail: string;
+  /** The soonest that a place which failed asked to be tried again; undefined where none did. */
+  readonly retryAfterMs: number | undefined;
 };
 
 export async function execute(context: ExecuteContext): Promise<Execution> {
@@ -77,19 +79,20 @@ type Running = Begun & { readonly index: number; readonly target: Target; settle
 
 class Run {
   readonly #context: ExecuteContext;
-  readonly #items: (AnsweredItem | undefined)[];
+  readonly #answers: BestAnswers;
   readonly #running: Running[] = [];
   readonly #finished: FinishedAttempt[] = [];
   readonly #attempts: AttemptRecord[] = [];
   /** Only where attempts may run beside one another: one that loses is told so. */
   readonly #losers: AbortController | undefined;
   #costNanos: number;
+  #retryAfterMs: number | undefined;
   #remoteBegun = false;
   #isOver = false;
 
   constructor(context: ExecuteContext) {
     this.#context = context;
-    this.#items = Array.from({ length: inputCount(context.request.input) }, () => undefined);
+    this.#answers = new BestAnswers(inputCount(context.request.input));
     this.#costNanos = context.gatewayCostNanos;
     if (context.plan.attempts.some((it) => it.isSpeculative || it.hedgeAfterMs !== null)) {
       this.#losers = new AbortController();
@@ -130,7 +133,7 @@ class Run {
   begin({ index, why, timeoutMs }: Extract<Next, { kind: 'attempt' }>): void {
     const { clock, state, breakerPolicy, served, request, requestId, signal, targetOf } = this.#context;
     const planned = this.#planned(index);
-    const positions = this.#openPositions();
+    const positions = this.#answers.openPositions();
     const begun: Begun = { planned, why, positions, startedAtMs: clock.now() };
     const target = targetOf(planned.target);
     if (target === undefined || !state.attemptStarted(planned.target, begun.startedAtMs, breakerPolicy)) {
@@ -143,7 +146,7 @@ class Run {
       requestId,
       model: served.model,
       variant: planned.variant,
-      input: positions.length === this.#items.length ? request.input : selectInputs(request.input, positions),
+      input: positions.length === this.#answers.count ? request.input : selectInputs(request.input, positions),
       timeoutMs,
     };
     const running: Running = { ...begun, index, target, settled: DONE };
@@ -174,7 +177,14 @@ class Run {
       signal.removeEventListener('abort', this.#leave);
       if (this.#running.length > 0) this.#losers.abort();
     }
-    return { items: this.#items, attempts: this.#attempts, costNanos: this.#costNanos, finish, detail };
+    return {
+      items: this.#answers.items(),
+      attempts: this.#attempts,
+      costNanos: this.#costNanos,
+      finish,
+      detail,
+      retryAfterMs: this.#retryAfterMs,
+    };
   }
 
   #takeIn(running: Running, call: TargetCall, result: TargetResult): void {
@@ -190,10 +200,16 @@ class Run {
       state.attemptFailed(target.spec, result.reason, nowMs, breakerPolicy);
       this.#finished.push({ index, outcome: { kind: 'failed', reason: result.reason }, costNanos });
       this.#attempts.push(failedRecord(running, result, latencyMs, costNanos));
-      if (result.reason === 'not_ready') onNotReady?.(target, call);
+      if (result.retryAfterMs !== undefined)
+        this.#retryAfterMs = Math.min(this.#retryAfterMs ?? Infinity, result.retryAfterMs);
+      if (result.reason === 'not_ready') onNotReady?.(target, call, result.retryAfterMs);
       return;
     }
-    const { least, acceptedItems, confidenceSum } = this.#keepAll(positions, planned, result.predictions);
+    const { leastConfidence, acceptedItems, confidenceSum } = this.#answers.keep(
+      positions,
+      planned,
+      result.predictions,
+    );
     const { computeMs } = result;
     const items = positions.length;
     const isTelling = planned.acceptConfidence > 0 && request.requirements.minAccuracy === undefined;
@@ -210,51 +226,8 @@ class Run {
       nowMs,
       breakerPolicy,
     );
-    this.#finished.push({ index, outcome: { kind: 'answered', leastConfidence: least }, costNanos });
-    this.#attempts.push(answeredRecord(running, acceptedItems, least, latencyMs, computeMs, costNanos));
-  }
-
-  #keepAll(
-    positions: readonly number[],
-    planned: PlannedAttempt,
-    predictions: readonly Prediction[],
-  ): { least: number; acceptedItems: number; confidenceSum: number } {
-    let least = 1;
-    let acceptedItems = 0;
-    let confidenceSum = 0;
-    positions.forEach((position, index) => {
-      const prediction = predictions[index];
-      if (prediction === undefined) return;
-      const accepted = prediction.confidence >= planned.acceptConfidence;
-      if (accepted) {
-        acceptedItems += 1;
-        confidenceSum += prediction.confidence;
-      }
-      least = Math.min(least, prediction.confidence);
-      this.#keep(position, prediction, planned, accepted);
-    });
-    return { least, acceptedItems, confidenceSum };
-  }
-
-  /** A better variant's answer replaces one that was not accepted, even below its own threshold. */
-  #keep(position: number, prediction: Prediction, planned: PlannedAttempt, accepted: boolean): void {
-    const held = this.#items[position];
-    if (held?.accepted === true) return;
-    if (held !== undefined && !accepted && this.#accuracyOf(held.variant) > planned.predictedAccuracy) return;
-    this.#items[position] = {
-      prediction,
-      variant: planned.variant,
-      target: { kind: planned.kind, id: planned.target, region: planned.region },
-      accepted,
-    };
-  }
-
-  #accuracyOf(variant: string): number {
-    return this.#context.plan.attempts.find((it) => it.variant === variant)?.predictedAccuracy ?? 0;
-  }
-
-  #openPositions(): number[] {
-    return this.#items.flatMap((item, position) => (item?.accepted === true ? [] : [position]));
+    this.#finished.push({ index, outcome: { kind: 'answered', leastConfidence }, costNanos });
+    this.#attempts.push(answeredRecord(running, acceptedItems, leastConfidence, latencyMs, computeMs, costNanos));
   }
 
   /** Spent when it begins, settled when it ends: two requests must not pay with the same money. */

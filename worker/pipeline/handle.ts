@@ -14,10 +14,12 @@ import { identify } from './identify.ts';
 import type { Incoming, Outcome } from './incoming.ts';
 import type { CachedAnswer } from './lookup.ts';
 import { parse } from './parse.ts';
-import { decisionFrom, failureOf, fromCache, fromExecution } from './respond.ts';
+import { canaryOutcome, decisionFrom, failureOf, fromCache, fromExecution } from './respond.ts';
 import type { Services } from './services.ts';
 import { warmTooCold } from './warm.ts';
+import { shadowAnswer } from './shadow-answer.ts';
 import { Trip } from './trip.ts';
+import { keepWaking } from './wake.ts';
 
 export async function handle(incoming: Incoming, services: Services): Promise<Outcome> {
   const trip = new Trip(incoming, services, await services.config.ready(incoming.keepAlive));
@@ -42,6 +44,7 @@ async function answer(trip: Trip, incoming: Incoming, services: Services): Promi
   const plan = decide(factsOf(trip, services, incoming.keepAlive));
   trip.plan = plan;
   warmTooCold(plan, served.model.name, trip.targets);
+  if (plan.canary !== undefined) services.state.canaryStarted(plan.canary, services.clock.now());
   let shared: CachedAnswer | undefined;
   const execution = await execute({
     requestId: incoming.requestId,
@@ -56,12 +59,16 @@ async function answer(trip: Trip, incoming: Incoming, services: Services): Promi
     clock: services.clock,
     state: services.state,
     targetOf: (id) => trip.targets.get(id),
+    onNotReady: (target, call, retryAfterMs) =>
+      keepWaking(target, call, retryAfterMs, services, config.breaker, incoming.keepAlive),
     beforeRemote: async () => {
       shared = key.readable ? await services.cache.shared(key.text) : undefined;
       return shared !== undefined;
     },
   });
   trip.execution = execution;
+  if (plan.canary !== undefined)
+    services.state.canaryEnded(plan.canary, canaryOutcome(execution), services.clock.now());
   if (shared !== undefined) {
     return answered(
       fromCache(shared, 'hit', 'an exact answer was in the shared cache', execution.attempts, trip.actual()),
@@ -71,6 +78,7 @@ async function answer(trip: Trip, incoming: Incoming, services: Services): Promi
   if (items.length === execution.items.length && execution.finish !== 'cancelled') {
     keepAnswer(items, trip, key, services, incoming);
     auditAnswer(items, trip, services, incoming);
+    shadowAnswer(items, trip, services, incoming);
     return answered(fromExecution(plan, execution, items, trip.actual()));
   }
 

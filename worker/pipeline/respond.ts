@@ -5,6 +5,7 @@ import { GatewayError } from '../../shared/errors.ts';
 import type { Plan } from '../../shared/decide/plan-types.ts';
 import type { AnsweredItem, Decision, InferResult, TargetUsed } from '../../shared/schema/infer-result.ts';
 import type { AttemptRecord, CacheStatus } from '../../shared/schema/record.ts';
+import type { CanaryOutcome } from '../isolate-state.ts';
 import type { Execution } from './execute.ts';
 import type { CachedAnswer } from './lookup.ts';
 
@@ -89,10 +90,20 @@ export function failureOf(plan: Plan, execution: Execution): GatewayError {
     case 'cached':
       if (plan.attempts.length === 0) return noEligibleTarget(plan);
       return new GatewayError('chain_exhausted', `Every place in the chain was tried once and failed (${tried}).`, {
-        retryAfterMs: 1_000,
+        retryAfterMs: execution.retryAfterMs ?? RETRY_AFTER_MS,
       });
   }
 }
+
+/** What a canary's request says about the canary. */
+export function canaryOutcome({ items, attempts, finish }: Execution): CanaryOutcome {
+  if (finish === 'cached' || finish === 'cancelled' || attempts.length === 0) return 'unknown';
+  const isWhole = items.every((item) => item !== undefined);
+  return isWhole && attempts.every(({ outcome }) => outcome !== 'failed') ? 'well' : 'ill';
+}
+
+/** Where nothing tells when a place will be back. */
+const RETRY_AFTER_MS = 1_000;
 
 /** Told apart: the caller asked for what cannot be, or the places are not there right now. */
 function noEligibleTarget(plan: Plan): GatewayError {
@@ -104,11 +115,15 @@ function noEligibleTarget(plan: Plan): GatewayError {
       reason === 'breaker_open' ||
       reason === 'breaker_half_open' ||
       reason === 'concurrency_limit' ||
+      reason === 'model_broken' ||
       reason === 'unreachable' ||
       reason === 'disabled',
   );
+  const retryAfterMs = plan.retryAfterMs ?? RETRY_AFTER_MS;
+  if (!passing && plan.refused.some(({ reason }) => reason === 'budget_spent'))
+    return new GatewayError('budget_exhausted', `The route's budget is spent for now: ${why}.`, { retryAfterMs });
   return passing
-    ? new GatewayError('target_unavailable', `No place that may answer is available: ${why}.`, { retryAfterMs: 1_000 })
+    ? new GatewayError('target_unavailable', `No place that may answer is available: ${why}.`, { retryAfterMs })
     : new GatewayError(
         'no_eligible_target',
         `No place can meet what the request asks: ${why === '' ? 'no target serves this model' : why}.`,

@@ -3,7 +3,14 @@
  * only what it is about.
  */
 import * as fc from 'fast-check';
-import type { ColdModel, Facts, LatencyEstimate, TargetState } from '../../../shared/decide/facts.ts';
+import type {
+  ColdModel,
+  Facts,
+  LatencyEstimate,
+  OwnSight,
+  ResourceStatus,
+  TargetState,
+} from '../../../shared/decide/facts.ts';
 import type { BreakerState } from '../../../shared/resilience/breaker.ts';
 import { initialBreaker } from '../../../shared/resilience/breaker.ts';
 import type { ModelSpec, PriceSpec, RouteSpec, TargetSpec } from '../../../shared/schema/config.ts';
@@ -63,10 +70,24 @@ export type TargetOptions = Partial<Omit<TargetSpec, 'endpoint' | 'serves'>> & {
   observed?: LatencyEstimate;
   unreachable?: string;
   cold?: ColdModel;
+  status?: ResourceStatus;
+  seen?: OwnSight;
+  concurrencyLimit?: number;
 };
 
 export function target(id: string, kind: TargetSpec['endpoint']['kind'], options: TargetOptions = {}): TargetState {
-  const { variant = 'micro', p50Ms = 1, p95Ms = 2, breaker, inFlight, observed, unreachable, cold, ...spec } = options;
+  const {
+    variant = 'micro',
+    p50Ms = 1,
+    p95Ms = 2,
+    breaker,
+    inFlight,
+    observed,
+    unreachable,
+    cold,
+    ...others
+  } = options;
+  const { status, seen, concurrencyLimit, ...spec } = others;
   // Answering takes longer than computing, and at the edge the two parts of the CPU come to 0.1 ms.
   const computeMs = kind === 'edge' ? p50Ms / 20 : p50Ms;
   return {
@@ -87,6 +108,9 @@ export function target(id: string, kind: TargetSpec['endpoint']['kind'], options
     },
     breaker: breaker ?? initialBreaker,
     inFlight: inFlight ?? 0,
+    concurrencyLimit,
+    status,
+    seen,
     latency: observed === undefined ? {} : { [`intent/${variant}`]: observed },
     computeMs: {},
     cold: cold === undefined ? undefined : { [`intent/${variant}`]: cold },
@@ -103,12 +127,13 @@ export const sagemaker = (options: TargetOptions = {}): TargetState =>
 export type FactsOptions = Partial<Omit<Facts, 'requirements' | 'route' | 'deadlineAtMs'>> & {
   requirements?: Partial<Requirements>;
   policy?: RouteSpec['policy'];
+  route?: Partial<RouteSpec>;
   deadlineProbability?: number;
   leftMs?: number;
 };
 
 export function factsWith(options: FactsOptions = {}): Facts {
-  const { requirements, policy = cascade, deadlineProbability = 0.95, leftMs = 1_000, ...rest } = options;
+  const { requirements, policy = cascade, deadlineProbability = 0.95, leftMs = 1_000, route, ...rest } = options;
   return {
     nowMs: NOW_MS,
     deadlineAtMs: NOW_MS + leftMs,
@@ -133,6 +158,7 @@ export function factsWith(options: FactsOptions = {}): Facts {
       default_deadline_ms: 1_000,
       deadline_probability: deadlineProbability,
       cache: { ttl_ms: 0, stale_if_error_ms: 0 },
+      ...route,
     },
     targets: [edge(), lambda(), sagemaker()],
     gatewayPrice: {
