@@ -16,6 +16,7 @@ export default defineConfig({
         'worker/services.ts',
         'worker/edge-models.ts',
         'worker/engine/build.ts',
+        'worker/engine/compile-kernels.ts',
         'local/start.ts',
         'local/aws/lambda-bootstrap.ts',
         'local/lib/tether.ts',

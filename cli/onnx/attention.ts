@@ -99,6 +99,7 @@ function mix(operation: Operation, weights: Weights, a: View, b: View): View {
     input: first.input,
     weights: stacked(parts.map((one) => one.weights)),
     bias,
+    dynamic: parts.every(({ dynamic }) => dynamic),
     heads,
     shape: [tokens, width],
     node: operation.name,
@@ -114,7 +115,7 @@ function part(
   head: Head,
   heads: number,
   factor: number,
-): { input: Expression; weights: Matrix; bias: Float32Array } {
+): { input: Expression; weights: Matrix; bias: Float32Array; dynamic: boolean } {
   let of = head.of;
   const affines: Extract<Expression, { op: 'affine' }>[] = [];
   while (of.op === 'affine' && (of.axis === null || of.axis === 1)) {
@@ -138,6 +139,7 @@ function part(
     input: of.input,
     weights: scaledRows(pickedRows(weights, rows), (o) => nearOne(scales[o] ?? 0)),
     bias: Float32Array.from(shifts),
+    dynamic: of.dynamic,
   };
 }
 

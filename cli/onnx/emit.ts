@@ -3,7 +3,7 @@
 
 import { pick } from './affine.ts';
 import { applyAffine } from './fuse.ts';
-import type { Expression, Order } from './expression.ts';
+import type { Expression, ExpressionOf, Order } from './expression.ts';
 import { channelAxis } from './expression.ts';
 import type { Layer } from './layer.ts';
 import { scaledColumns, stacked, turnedColumns, turnOf } from './matrix.ts';
@@ -128,7 +128,7 @@ function append(layers: Layer[], of: Expression): void {
       });
       return;
     case 'attention':
-      layers.push({ op: 'dense', weights: of.weights, bias: of.bias, activation: 'none', isSequence: true });
+      layers.push({ op: 'dense', weights: of.weights, bias: of.bias, activation: 'none', ...inputOf(of) });
       layers.push({ op: 'attention', heads: of.heads });
       return;
     case 'two_classes':
@@ -180,7 +180,11 @@ function appendLinear(layers: Layer[], of: Extract<Expression, { op: 'linear' }>
     });
     weights = scaledColumns(weights, (i) => pick(scale, i));
   }
-  layers.push({ op: 'dense', weights, bias, activation: 'none', isSequence: of.shape.length === 2 });
+  layers.push({ op: 'dense', weights, bias, activation: 'none', ...inputOf(of) });
+}
+
+function inputOf({ shape, dynamic }: ExpressionOf<'linear' | 'attention'>): { isSequence: boolean; dynamic: boolean } {
+  return { isSequence: shape.length === 2, dynamic };
 }
 
 function appendConv(layers: Layer[], of: Extract<Expression, { op: 'conv' }>): void {

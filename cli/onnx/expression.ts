@@ -54,6 +54,8 @@ export type Expression = Common &
         readonly input: Expression;
         readonly weights: Matrix;
         readonly bias: Float32Array | null;
+        /** Its input was quantized by DynamicQuantizeLinear. */
+        readonly dynamic: boolean;
       }
     | {
         readonly op: 'conv';
@@ -98,6 +100,7 @@ export type Expression = Common &
         readonly input: Expression;
         readonly weights: Matrix;
         readonly bias: Float32Array;
+        readonly dynamic: boolean;
         readonly heads: number;
       }
     | { readonly op: 'two_classes'; readonly input: Expression }

@@ -13,14 +13,21 @@ import type { View } from './view.ts';
 import { imageOf, rowsOf, wholeView } from './view.ts';
 
 /** Rows of the view times the weights. */
-export function linear(operation: Operation, view: View, weights: Matrix, bias: Float32Array | null): View {
+export function linear(
+  operation: Operation,
+  view: View,
+  weights: Matrix,
+  bias: Float32Array | null,
+  dynamic = false,
+): View {
   const inputs = view.dims.at(-1) ?? 1;
   if (weights.inputs !== inputs) throw operation.corrupt(`multiplies ${inputs} values with ${weights.inputs}`);
   if (bias !== null && bias.length !== weights.outputs) throw operation.corrupt('has a bias of another size');
   const rows = rowsOf(view, operation.name);
   if (rows.shape.at(-1) !== inputs) throw operation.refuse('multiplies over another axis than the last');
   const shape = [...rows.shape.slice(0, -1), weights.outputs];
-  const of: Expression = { op: 'linear', input: rows, weights, bias, shape, node: operation.name, order: null };
+  const node = operation.name;
+  const of: Expression = { op: 'linear', input: rows, weights, bias, dynamic, shape, node, order: null };
   return wholeView(of, [...view.dims.slice(0, -1), weights.outputs]);
 }
 

@@ -17,6 +17,8 @@ export type Layer =
       readonly bias: Float32Array;
       readonly activation: Activation;
       readonly isSequence: boolean;
+      /** The input is to be quantized with one scale for all rows, as DynamicQuantizeLinear does. */
+      readonly dynamic: boolean;
     }
   | {
       readonly op: 'conv2d';

@@ -54,7 +54,7 @@ export function quantized(layers: readonly Layer[], precision: Precision): FileG
       case 'dense': {
         const { outputs, inputs } = layer.weights;
         const parts = weighted(name, layer.weights, [outputs, inputs]);
-        const arithmetic = layer.isSequence ? 'int8' : arithmeticOf(precision, false, inputs * outputs);
+        const arithmetic = denseArithmetic(layer, precision, inputs * outputs);
         return {
           op: layer.op,
           ...parts,
@@ -91,6 +91,15 @@ export function quantized(layers: readonly Layer[], precision: Precision): FileG
     }
   });
   return { graph, tensors };
+}
+
+function denseArithmetic(
+  { isSequence, dynamic }: Extract<Layer, { op: 'dense' }>,
+  precision: Precision,
+  products: number,
+): 'f32' | 'int8' | 'int8_shared' {
+  if (isSequence) return dynamic ? 'int8_shared' : 'int8';
+  return dynamic && precision.arithmetic === 'auto' ? 'int8' : arithmeticOf(precision, false, products);
 }
 
 /** An image's values are used many times over, a vector's once. */

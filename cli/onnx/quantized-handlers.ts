@@ -1,5 +1,5 @@
 // Owns models that came quantized: dynamic (integers times integers, scaled afterwards) and QDQ (quantized and back again).
-// Activations' quantization is left to the engine; weights keep their integers.
+// Weights keep their integers. So do dynamically quantized activations, for the engine does as ONNX says; QDQ's are left to the engine.
 
 import type { Constant } from './constant.ts';
 import { constant } from './constant.ts';
@@ -61,7 +61,7 @@ export function multiplyQuantized(operation: Operation): Value | null {
     if (x.kind === 'product' && y.kind === 'scale') {
       if (x.view.of !== y.view.of) throw operation.refuse('scales a product by the scale of something else');
       const weights = scaledWeights(operation, x.weights, x.zero, y.by);
-      return viewed(linear(operation, x.view, matrixOf(weights, true), null));
+      return viewed(linear(operation, x.view, matrixOf(weights, true), null, true));
     }
   }
   return null;

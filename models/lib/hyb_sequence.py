@@ -9,14 +9,15 @@ from .hyb import activate
 Tensors = dict[str, np.ndarray]
 
 
-def product(x: np.ndarray, weights: np.ndarray, scales: np.ndarray) -> np.ndarray:
-    """Each row quantized to seven bits with a scale of its own."""
-    low, high = np.minimum(x.min(1), 0), np.maximum(x.max(1), 0)
-    scale = ((high - low) / np.float32(127)).astype(np.float32)
-    scale[scale == 0] = 1
+def product(x: np.ndarray, weights: np.ndarray, scales: np.ndarray, shared: bool) -> np.ndarray:
+    """Quantized to eight bits, each row with a scale of its own or all with one."""
+    axis = None if shared else 1
+    low, high = np.minimum(x.min(axis, keepdims=True), 0), np.maximum(x.max(axis, keepdims=True), 0)
+    scale = ((high - low) / np.float32(255)).astype(np.float32)
+    scale[high - low < 1e-30] = 1
     zero = np.rint(-low / scale)
-    q = np.clip(np.rint(x / scale[:, None]) + zero[:, None], 0, 127) - zero[:, None]
-    return ((q @ weights.T.astype(np.float64)) * scale[:, None] * scales).astype(np.float32)
+    q = np.clip(np.rint(x / scale) + zero, 0, 255) - zero
+    return ((q @ weights.T.astype(np.float64)) * scale * scales).astype(np.float32)
 
 
 def attention(x: np.ndarray, heads: int) -> np.ndarray:
@@ -35,8 +36,9 @@ def run(header: dict, tensors: Tensors, ids: list[int]) -> np.ndarray:
             x = tensors[op["weights"]][ids].astype(np.float32) * tensors[op["scales"]][ids][:, None] + tensors[op["positions"]][: len(ids)]
         elif kind == "dense":
             rows, weights, scales = np.atleast_2d(x), tensors[op["weights"]], tensors[op["scales"]]
-            int8 = op.get("arithmetic", "f32") == "int8"
-            out = (product(rows, weights, scales) if int8 else rows @ weights.T.astype(np.float32) * scales) + tensors[op["bias"]]
+            arithmetic = op.get("arithmetic", "f32")
+            out = rows @ weights.T.astype(np.float32) * scales if arithmetic == "f32" else product(rows, weights, scales, arithmetic == "int8_shared")
+            out = out + tensors[op["bias"]]
             x = activate(out if x.ndim == 2 else out[0], op["activation"])
         elif kind == "layer_norm":
             centred = x - x.mean(-1, keepdims=True)

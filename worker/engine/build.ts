@@ -4,34 +4,13 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { main } from 'assemblyscript/asc';
+import { compileKernels } from './compile-kernels.ts';
 
-const ENTRY = 'index.ts';
-const SOURCES = new Map(
-  [ENTRY, 'image.ts', 'integer.ts', 'sequence.ts'].map((name) => [
-    name,
-    readFileSync(new URL(`assembly/${name}`, import.meta.url), 'utf8'),
-  ]),
-);
+await build('kernels.wasm', false);
+await build('kernels-relaxed.wasm', true);
 
-const FLAGS = ['--runtime', 'stub', '--importMemory', '--noExportMemory', '--noAssert', '--enable', 'simd'];
-const OPTIMIZATION = ['--optimizeLevel', '3', '--shrinkLevel', '0', '--converge'];
-
-await build('kernels.wasm', []);
-await build('kernels-relaxed.wasm', ['--enable', 'relaxed-simd']);
-
-async function build(name: string, features: readonly string[]): Promise<void> {
-  const written: Uint8Array[] = [];
-  const { error } = await main([ENTRY, '--outFile', name, ...FLAGS, ...features, ...OPTIMIZATION], {
-    readFile: (file) => SOURCES.get(file) ?? null,
-    writeFile: (_name, contents) => {
-      written.push(typeof contents === 'string' ? Buffer.from(contents) : contents);
-    },
-    listFiles: () => [],
-    stderr: { write: (chunk) => process.stderr.write(chunk) },
-  });
-  const built = written[0];
-  if (error !== null || built === undefined) throw error ?? new Error('the compiler wrote nothing');
+async function build(name: string, hasRelaxedSimd: boolean): Promise<void> {
+  const built = await compileKernels(hasRelaxedSimd);
   const output = fileURLToPath(new URL(name, import.meta.url));
   if (process.argv.includes('--check')) {
     if (!readFileSync(output).equals(built)) {

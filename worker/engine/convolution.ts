@@ -21,7 +21,7 @@ export function convolution(step: StepOf<'conv2d'>, arena: Arena): Call {
   const blocks = Math.ceil(outputs / BLOCK);
   const depth = kernelHeight * kernelWidth * input.channels;
   const pixels = output.height * output.width;
-  if (step.arithmetic === 'int8') return integerConvolution(step, arena);
+  if (step.arithmetic !== 'f32') return integerConvolution(step, arena);
   const weights = arena.place(keyOf('blocks', step.weights, step.scales), blocks * depth * BLOCK * 4, () =>
     blockWeights(step, depth, blocks),
   );
@@ -74,7 +74,7 @@ function integerConvolution(step: StepOf<'conv2d'>, arena: Arena): Call {
   const relu = activation === 'relu' ? 1 : 0;
   return (machine, from, to) => {
     const { kernels } = machine;
-    kernels.quantize(from, image(), imageMeta(), 1, size, size);
+    kernels.quantize(from, image(), imageMeta(), 1, size, size, 1);
     for (let p = 0; p < pixels; p += count) {
       const some = Math.min(count, pixels - p);
       kernels.windows(

@@ -53,8 +53,11 @@ export function embeddingBag(step: StepOf<'embedding_bag'>, arena: Arena): Call 
 export function dense(step: StepOf<'dense'>, arena: Arena): Call {
   const { inputs, outputs, activation, maxRows } = step;
   const relu = activation === 'relu' ? 1 : 0;
-  if (step.arithmetic === 'int8') {
-    const product = integerProduct(arena, step, inputs, outputs, maxRows);
+  if (step.arithmetic !== 'f32') {
+    const product = integerProduct(arena, step, inputs, outputs, {
+      maxRows,
+      shared: step.arithmetic === 'int8_shared',
+    });
     return (machine, from, to) => {
       const rows = maxRows === 1 ? 1 : machine.tokens.length;
       product(machine, from, to, rows, relu);

@@ -22,10 +22,21 @@ export type Engine = {
 
 /**
  * workerd compiles WebAssembly only at build time, so the modules must be handed in: `relaxedWasm` runs where the runtime has
- * relaxed SIMD, else `wasm`; without either, plain TypeScript. All three give the same answers.
+ * relaxed SIMD and the processor multiplies bytes exactly, else `wasm`; without either, plain TypeScript. All three give the same answers.
  */
 export function createEngine(options: { wasm?: WebAssembly.Module; relaxedWasm?: WebAssembly.Module } = {}): Engine {
-  const wasm = options.relaxedWasm !== undefined && hasRelaxedSimd() ? options.relaxedWasm : options.wasm;
+  const modules = [hasRelaxedSimd() ? options.relaxedWasm : undefined, options.wasm].filter((one) => one !== undefined);
+
+  function kernelsFor(sizeBytes: number): { kernels: Kernels; memory: ArrayBuffer } {
+    for (const module of modules.slice()) {
+      const found = wasmKernels(module, sizeBytes);
+      if (found !== null) return found;
+      modules.shift();
+    }
+    const memory = new ArrayBuffer(memoryBytes(sizeBytes));
+    return { kernels: plainKernels(memory), memory };
+  }
+
   return {
     async loadModel(bytes, admit) {
       const { header: json, payload } = await openContainer(bytes);
@@ -35,7 +46,7 @@ export function createEngine(options: { wasm?: WebAssembly.Module; relaxedWasm?:
       const workingBytes =
         memoryBytes(arena.sizeBytes) + (header.input.kind === 'text' ? tokenizerBytes(header.input.tokenizer) : 0);
       admit?.(workingBytes);
-      const { kernels, memory } = wasm === undefined ? plain(arena) : wasmKernels(wasm, arena.sizeBytes);
+      const { kernels, memory } = kernelsFor(arena.sizeBytes);
       arena.fill(memory);
       header.release();
       return createModel({
@@ -64,11 +75,6 @@ export function createEngine(options: { wasm?: WebAssembly.Module; relaxedWasm?:
       });
     },
   };
-}
-
-function plain(arena: Arena): { kernels: Kernels; memory: ArrayBuffer } {
-  const memory = new ArrayBuffer(memoryBytes(arena.sizeBytes));
-  return { kernels: plainKernels(memory), memory };
 }
 
 /** On the plain engine. */

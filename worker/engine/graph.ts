@@ -100,7 +100,7 @@ function readDense(op: Fields, tensors: TensorTable, input: Flow): Read {
   const outputs = dimension(weights, 0);
   if (dimension(weights, 1) !== inputs) throw op.refuse('weights', `does not take ${inputs} inputs`);
   const arithmetic = readArithmetic(op, inputs);
-  if (input.kind === 'sequence' && arithmetic !== 'int8') throw op.refuse('arithmetic', 'is not int8 on a sequence');
+  if (input.kind === 'sequence' && arithmetic === 'f32') throw op.refuse('arithmetic', 'is f32 on a sequence');
   const step: Step = {
     kind: 'dense',
     weights,
@@ -117,8 +117,8 @@ function readDense(op: Fields, tensors: TensorTable, input: Flow): Read {
 
 function readArithmetic(op: Fields, depth: number): Arithmetic {
   if (!op.has('arithmetic')) return 'f32';
-  const arithmetic = op.oneOf('arithmetic', ['f32', 'int8']);
-  if (arithmetic === 'int8' && depth > MAX_INTEGER_DEPTH) throw op.refuse('arithmetic', `overflows at ${depth} inputs`);
+  const arithmetic = op.oneOf('arithmetic', ['f32', 'int8', 'int8_shared']);
+  if (arithmetic !== 'f32' && depth > MAX_INTEGER_DEPTH) throw op.refuse('arithmetic', `overflows at ${depth} inputs`);
   return arithmetic;
 }
 

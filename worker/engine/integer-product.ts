@@ -10,16 +10,22 @@ import { floatsOf, integersOf } from './tensors.ts';
 type Source = { readonly weights: Tensor; readonly scales: Tensor; readonly bias: Tensor };
 type Product = (machine: Machine, from: number, to: number, rows: number, relu: number) => void;
 
-/** Sums of products stay in 32 bits up to this depth: 2^17 * 127 * 128 < 2^31. */
-export const MAX_INTEGER_DEPTH = 1 << 17;
+/** Sums of products stay in 32 bits up to this depth: 2^16 * 255 * 128 < 2^31. */
+export const MAX_INTEGER_DEPTH = 1 << 16;
 
-/** For at most `maxRows` rows of `depth` values at a time. */
-export function integerProduct(arena: Arena, source: Source, depth: number, outputs: number, maxRows: number): Product {
+/** For at most `maxRows` rows of `depth` values at a time; with `shared`, all rows have one scale. */
+export function integerProduct(
+  arena: Arena,
+  source: Source,
+  depth: number,
+  outputs: number,
+  { maxRows, shared }: { maxRows: number; shared: boolean },
+): Product {
   const { padded, multiply } = packedProduct(arena, source, depth, outputs);
   const q = arena.shared('quantized', maxRows * padded * QUANTIZED_BYTES);
   const meta = arena.shared('rows', maxRows * ROW_META_BYTES);
   return (machine, from, to, rows, relu) => {
-    machine.kernels.quantize(from, q(), meta(), rows, depth, padded);
+    machine.kernels.quantize(from, q(), meta(), rows, depth, padded, shared ? 1 : 0);
     multiply(machine, q(), meta(), to, rows, relu);
   };
 }

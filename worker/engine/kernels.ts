@@ -78,10 +78,11 @@ export type Kernels = {
   ): void;
 
   /**
-   * Each row of `depth` values x becomes integers 0..127: q = round(x / scale) + zero, scale = (max - min) / 127 with 0 inside
-   * the range. Rows are padded to `padded` values; how q is kept is the implementation's own. Scale and zero go to `meta`.
+   * Each row of `depth` values x becomes integers 0..255: q = round(x / scale) + zero, scale = (max - min) / 255 with 0 inside
+   * the range, which is that of the row or, with `shared` 1, of all rows. Rows are padded to `padded` values; how q is kept is the
+   * implementation's own. Scale and zero go to `meta`, for each row.
    */
-  quantize(x: number, q: number, meta: number, rows: number, depth: number, padded: number): void;
+  quantize(x: number, q: number, meta: number, rows: number, depth: number, padded: number, shared: number): void;
 
   /**
    * Copies `count` windows of a quantized image into rows of `padded` values, with the image's zero point beyond its edges, and its

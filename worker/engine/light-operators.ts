@@ -54,7 +54,9 @@ export function l2Normalize(f32: Float32Array, x: number, size: number): void {
 
 export function meanOfRows(f32: Float32Array, x: number, out: number, rows: number, dim: number): void {
   f32.fill(0, out, out + dim);
-  for (let i = 0; i < rows * dim; i += 1) f32[out + (i % dim)] = (f32[out + (i % dim)] ?? 0) + (f32[x + i] ?? 0);
+  for (let row = x; row < x + rows * dim; row += dim) {
+    for (let d = 0; d < dim; d += 1) f32[out + d] = (f32[out + d] ?? 0) + (f32[row + d] ?? 0);
+  }
   for (let d = 0; d < dim; d += 1) f32[out + d] = (f32[out + d] ?? 0) / rows;
 }
 

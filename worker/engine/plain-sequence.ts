@@ -5,30 +5,42 @@ import { BLOCK, QUAD } from './kernels.ts';
 
 type SequenceKernels = Pick<Kernels, 'quantize' | 'product' | 'attention' | 'layerNorm' | 'gelu' | 'add'>;
 
-const LEVELS = 127;
+const LEVELS = 255;
+/** Values this close together are taken for zeros: their scale would have no inverse. */
+const SMALLEST_RANGE = 1e-30;
 
 export function plainSequenceKernels(memory: ArrayBuffer): SequenceKernels {
   const f32 = new Float32Array(memory);
   const i32 = new Int32Array(memory);
   const i8 = new Int8Array(memory);
+  const u8 = new Uint8Array(memory);
 
-  function quantize(x: number, q: number, meta: number, rows: number, depth: number, padded: number): void {
+  function quantize(
+    x: number,
+    q: number,
+    meta: number,
+    rows: number,
+    depth: number,
+    padded: number,
+    shared: number,
+  ): void {
     for (let row = 0; row < rows; row += 1) {
       const from = (x >> 2) + row * depth;
       const to = q + row * padded;
+      const [first, count] = shared === 1 ? [x >> 2, rows * depth] : [from, depth];
       let [low, high] = [0, 0];
-      for (let k = from; k < from + depth; k += 1) {
+      for (let k = first; k < first + count; k += 1) {
         low = Math.min(low, f32[k] ?? 0);
         high = Math.max(high, f32[k] ?? 0);
       }
       const range = Math.fround(high - low);
-      const scale = range === 0 ? 1 : Math.fround(range / LEVELS);
+      const scale = range < SMALLEST_RANGE ? 1 : Math.fround(range / LEVELS);
       const inverse = Math.fround(1 / scale);
       const zero = levelOf(Math.fround(-low * inverse));
       f32[(meta >> 2) + 2 * row] = scale;
       i32[(meta >> 2) + 2 * row + 1] = zero;
       for (let k = 0; k < padded; k += 1) {
-        i8[to + k] = k < depth ? levelOf(Math.fround((f32[from + k] ?? 0) * inverse), zero) : 0;
+        u8[to + k] = k < depth ? levelOf(Math.fround((f32[from + k] ?? 0) * inverse), zero) : 0;
       }
     }
   }
@@ -54,7 +66,7 @@ export function plainSequenceKernels(memory: ArrayBuffer): SequenceKernels {
         let w = weights + (o - (o % BLOCK)) * padded + (o % BLOCK) * QUAD;
         let sum = 0;
         for (let k = row; k < row + padded; k += QUAD) {
-          for (let i = 0; i < QUAD; i += 1) sum += (i8[k + i] ?? 0) * (i8[w + i] ?? 0);
+          for (let i = 0; i < QUAD; i += 1) sum += (u8[k + i] ?? 0) * (i8[w + i] ?? 0);
           w += BLOCK * QUAD;
         }
         const whole = sum - zero * (i32[(sums >> 2) + o] ?? 0);

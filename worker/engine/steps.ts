@@ -3,8 +3,8 @@
 import type { Tensor } from './tensors.ts';
 
 export type Activation = 'none' | 'relu' | 'gelu' | 'tanh';
-/** What a product with weights is computed in; `int8` quantizes its input row by row. */
-export type Arithmetic = 'f32' | 'int8';
+/** What a product with weights is computed in; `int8` quantizes its input row by row, `int8_shared` with one scale for all rows. */
+export type Arithmetic = 'f32' | 'int8' | 'int8_shared';
 export type Image = { readonly height: number; readonly width: number; readonly channels: number };
 
 /** A window sliding over an image; padding before the image, zeros beyond it on every side. */

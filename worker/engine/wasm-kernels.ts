@@ -25,14 +25,20 @@ export function memoryBytes(sizeBytes: number): number {
   return Math.ceil(sizeBytes / PAGE_BYTES) * PAGE_BYTES;
 }
 
-export function wasmKernels(module: WebAssembly.Module, sizeBytes: number): { kernels: Kernels; memory: ArrayBuffer } {
+/** Null where this processor's relaxed dot products are not exact for what the engine multiplies. */
+export function wasmKernels(
+  module: WebAssembly.Module,
+  sizeBytes: number,
+): { kernels: Kernels; memory: ArrayBuffer } | null {
   const pages = memoryBytes(sizeBytes) / PAGE_BYTES;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
   if (!isKernels(exports)) throw new TypeError('the WebAssembly module is not the one of this engine');
-  return { kernels: exports, memory: memory.buffer };
+  return exports.adapt(-128, 127) === 1 ? { kernels: exports, memory: memory.buffer } : null;
 }
 
-function isKernels(exports: object): exports is Kernels {
-  return NAMES.every((name) => typeof Reflect.get(exports, name) === 'function');
+type Adapting = { adapt(lowest: number, highest: number): number };
+
+function isKernels(exports: object): exports is Kernels & Adapting {
+  return [...NAMES, 'adapt'].every((name) => typeof Reflect.get(exports, name) === 'function');
 }

@@ -53,23 +53,6 @@ describe('text exports', () => {
     expect(agreementRatio).toBeGreaterThan(0.93);
   });
 
-  it('the shipped intent encoder, quantized already, answers real questions as its ONNX file does', async () => {
-    const folder = new URL('../../../models/intent/', import.meta.url).pathname;
-    const pieces = readFileSync(`${folder}vocab.txt`, 'utf8').trimEnd().split('\n');
-    const bytes = compiled(readFileSync(`${folder}base.onnx`), { vocabulary: { pieces, lowercase: true } });
-    const edge = await loadEdgeModel(bytes);
-    expect(edge.wordPieces?.maxTokens).toBe(64);
-    const examples = (await readExamples(`${folder}validation.csv.gz`)).filter((_, i) => i % 12 === 0);
-    const original = await openOriginal(`${folder}base.onnx`, {}, edge.wordPieces);
-    const { agreementRatio, medianError } = await compare(
-      edge,
-      original,
-      examples.map(({ input }) => input),
-    );
-    expect(agreementRatio).toBeGreaterThan(0.99);
-    expect(medianError).toBeLessThan(0.02);
-  }, 60_000);
-
   it('the same encoder with its word pieces in four bits is the file that is shipped, and answers nearly as before', async () => {
     const folder = new URL('../../../models/intent/', import.meta.url).pathname;
     const shipped = await loadEdgeModel(Uint8Array.from(readFileSync(`${folder}small.hyb`)));

@@ -80,8 +80,8 @@ describe.each(engines)('sequences in $name', ({ engine }) => {
       qb: f32(...Array.from({ length: 12 }, () => 0)),
     };
     const source = textModel(graph, tensors, DIM);
-    // Quantized rows are right to half a level of their range, which is at most 5 / 127.
-    expect(errorOf(await logitsOf(engine, source, 'a b'), [14 / 8, 0, -14 / 8, 0.5 + 6 / 32])).toBeLessThan(0.021);
+    // Quantized rows are right to half a level of their range, which is at most 5 / 255.
+    expect(errorOf(await logitsOf(engine, source, 'a b'), [14 / 8, 0, -14 / 8, 0.5 + 6 / 32])).toBeLessThan(0.0105);
   });
 
   it('residual_add gives the sum, nested ones too', async () => {
@@ -146,9 +146,29 @@ describe.each(engines)('sequences in $name', ({ engine }) => {
       b: f32(1, -1, 0, 0, 0),
     };
     const model = await engine.loadModel(hybFile({ header: { ...imageHeader(1, 1, 3, 5), graph }, tensors }));
-    const pixels = Float32Array.of(1, 100 / 127, 27 / 127);
-    const exact = [0.5 * (1 + (200 + 108) / 127) + 1, 0, 27 / 127, 0, 0.01 * (127 + 100 - (128 * 27) / 127)];
+    const pixels = Float32Array.of(1, 200 / 255, 27 / 255);
+    const exact = [0.5 * (1 + (400 + 108) / 255) + 1, 0, 27 / 255, 0, 0.01 * (127 + (127 * 200 - 128 * 27) / 255)];
     expect(errorOf([...model.logits({ kind: 'image', pixels })], exact)).toBeLessThan(1e-5);
+  });
+
+  it('dense in int8_shared quantizes all rows with one scale, in int8 each with its own', async () => {
+    const identity = [0, 1, 2, 3].flatMap((o) => [0, 1, 2, 3].map((i) => (i === o ? 1 : 0)));
+    const tensors: ModelSource['tensors'] = {
+      w: { dtype: 'i8', shape: [4, 4], values: identity },
+      s: f32(1, 1, 1, 1),
+      b: f32(0, 0, 0, 0),
+    };
+    const firstRow = async (arithmetic: string): Promise<number[]> => {
+      const dense = { op: 'dense', weights: 'w', scales: 's', bias: 'b', activation: 'none', arithmetic };
+      const graph = [dense, { op: 'sequence_pool', pool: 'first' }];
+      return logitsOf(engine, textModel(graph, tensors, DIM), 'word');
+    };
+    // [CLS] word [SEP]: pieces 2, 7, 3; values run from -3.5 to 3.5 over all rows, from -1 to 1 in the first.
+    const row = [1, 0, -1, 0.5];
+    const shared = row.map((value) => (Math.round((value * 255) / 7) * 7) / 255);
+    expect(errorOf(await firstRow('int8_shared'), shared)).toBeLessThan(1e-5);
+    expect(errorOf(await firstRow('int8'), row)).toBeLessThan(1.001 / 255);
+    expect(errorOf(shared, row)).toBeGreaterThan(2 / 255);
   });
 
   it('cuts a text at max_tokens and says so', async () => {
@@ -246,7 +266,7 @@ describe('files that must not load', () => {
     ['an unknown field of the tokenizer', (s) => tokenizer(s, { buckets: 8 }), /not a known field/],
     ['heads that do not split the row', (s) => (operator(s, 4).heads = 3), /heads/],
     ['heads of two values', (s) => (operator(s, 4).heads = 4), /heads/],
-    ['float arithmetic on a sequence', (s) => (operator(s, 3).arithmetic = 'f32'), /int8/],
+    ['float arithmetic on a sequence', (s) => (operator(s, 3).arithmetic = 'f32'), /f32 on a sequence/],
     ['attention on what is no triple', (s) => (operator(s, 3).op = 'residual_start'), /not a known field/],
     ['a residual that is not started', (s) => (operator(s, 2).op = 'residual_add'), /not started/],
     ['a residual that is not added', (s) => (operator(s, 6).op = 'residual_start'), /residual/],

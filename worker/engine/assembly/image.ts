@@ -26,7 +26,7 @@ export function windows(
   padLeft: i32,
   padded: i32,
 ): void {
-  const zero = load<i32>(meta, 4)
+  const zero = -load<i32>(meta, 4)
   const nothing = ASC_FEATURE_RELAXED_SIMD ? i8x16.splat(<i8>zero) : i16x8.splat(<i16>zero)
   const scale = load<i64>(meta)
   const pixelBytes = channels * WIDTH

@@ -2,7 +2,8 @@
 // Compiled by ../build.ts, with relaxed SIMD and without. It has no heap and no data: all it touches is the memory it is handed.
 
 export { maxPool, windows } from './image'
-export { product, quantize } from './integer'
+export { product } from './integer'
+export { adapt, quantize } from './quantize'
 export { add, attention, gelu, layerNorm } from './sequence'
 
 /** acc[d] += factor * sum of (rowScales[id] or 1) * table[id][d], sixteen columns at a time. */

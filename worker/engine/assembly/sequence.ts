@@ -67,30 +67,31 @@ function multiplyFloats(
   }
 }
 
+/** Never fused, though relaxed SIMD could: rounding once or twice would be the processor's choice, and the answer with it. */
 // @ts-ignore: decorator
 @inline
 function addProduct(x: v128, y: v128, sum: v128): v128 {
-  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(x, y, sum)
-  return f32x4.add(sum, f32x4.mul(x, y))
+  return f32x4.add(f32x4.mul(x, y), sum)
 }
 
-/** Cephes' expf, within 1e-7 of the true value where that is a normal float; below -87 it stays at 1e-38. */
+/** Adding it to a small number rounds that, and leaves it in the sum's lowest bits. */
+const ROUNDER: f32 = 12582912
+
+/** 2^x for x <= 0, Cephes' exp2f: within 2e-7 of the true value where that is a normal float; below -126 it stays there. */
 // @ts-ignore: decorator
 @inline
-function exp4(x: v128): v128 {
-  const bounded = f32x4.min(f32x4.max(x, f32x4.splat(-87)), f32x4.splat(88))
-  const n = f32x4.nearest(f32x4.mul(bounded, f32x4.splat(1.44269504088896341)))
-  const high = f32x4.sub(bounded, f32x4.mul(n, f32x4.splat(0.693359375)))
-  const r = f32x4.sub(high, f32x4.mul(n, f32x4.splat(-2.12194440e-4)))
-  let sum = f32x4.splat(1.9875691500e-4)
-  sum = addProduct(sum, r, f32x4.splat(1.3981999507e-3))
-  sum = addProduct(sum, r, f32x4.splat(8.3334519073e-3))
-  sum = addProduct(sum, r, f32x4.splat(4.1665795894e-2))
-  sum = addProduct(sum, r, f32x4.splat(1.6666665459e-1))
-  sum = addProduct(sum, r, f32x4.splat(5.0000001201e-1))
-  sum = addProduct(f32x4.mul(sum, r), r, f32x4.add(r, f32x4.splat(1)))
-  const power = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23)
-  return f32x4.mul(sum, power)
+function power4(x: v128): v128 {
+  const bounded = f32x4.pmax(x, f32x4.splat(-126))
+  const rounded = f32x4.add(bounded, f32x4.splat(ROUNDER))
+  const r = f32x4.sub(bounded, f32x4.sub(rounded, f32x4.splat(ROUNDER)))
+  let sum = f32x4.splat(1.535336188319500e-4)
+  sum = addProduct(sum, r, f32x4.splat(1.339887440266574e-3))
+  sum = addProduct(sum, r, f32x4.splat(9.618437357674640e-3))
+  sum = addProduct(sum, r, f32x4.splat(5.550332471162809e-2))
+  sum = addProduct(sum, r, f32x4.splat(2.402264791363012e-1))
+  sum = addProduct(sum, r, f32x4.splat(6.931472028550421e-1))
+  sum = addProduct(sum, r, f32x4.splat(1))
+  return f32x4.mul(sum, i32x4.add(i32x4.shl(rounded, 23), i32x4.splat(0x3f800000)))
 }
 
 /** Head by head: keys are turned so that four scores come out at once, then softmax by rows, then the mix of values. */
@@ -103,31 +104,54 @@ export function attention(qkv: i32, out: i32, scratch: i32, tokens: i32, dim: i3
   for (let head = 0; head < heads; head++) {
     const queries = qkv + head * size * 4
     const keys = queries + dim * 4
-    for (let d = 0; d < size; d++) {
-      const line = scratch + d * wide * 4
-      for (let t = 0; t < tokens; t++) store<f32>(line + (t << 2), load<f32>(keys + t * stride + (d << 2)))
-      for (let t = tokens; t < wide; t++) store<f32>(line + (t << 2), 0)
-    }
+    turn(keys, stride, scratch, wide * 4, tokens, size)
     multiplyFloats(queries, stride, scratch, wide * 4, scores, wide * 4, tokens, size, wide)
     for (let t = 0; t < tokens; t++) softmax(scores + t * wide * 4, tokens, wide, factor)
     multiplyFloats(scores, wide * 4, keys + dim * 4, stride, out + head * size * 4, dim * 4, tokens, tokens, size)
   }
 }
 
+/** Rows of `size` values to columns, four by four; columns past the last are zeros. */
+function turn(from: i32, stride: i32, to: i32, line: i32, rows: i32, size: i32): void {
+  for (let row = 0; row < rows; row += 4) {
+    const x = from + row * stride
+    const y = to + (row << 2)
+    const left = rows - row
+    for (let i = 0; i < size; i += 4) {
+      const at = x + (i << 2)
+      const none = f32x4.splat(0)
+      const a = v128.load(at)
+      const b = left > 1 ? v128.load(at + stride) : none
+      const c = left > 2 ? v128.load(at + 2 * stride) : none
+      const d = left > 3 ? v128.load(at + 3 * stride) : none
+      const ab0 = v128.shuffle<i32>(a, b, 0, 4, 1, 5)
+      const ab2 = v128.shuffle<i32>(a, b, 2, 6, 3, 7)
+      const cd0 = v128.shuffle<i32>(c, d, 0, 4, 1, 5)
+      const cd2 = v128.shuffle<i32>(c, d, 2, 6, 3, 7)
+      const put = y + i * line
+      v128.store(put, v128.shuffle<i64>(ab0, cd0, 0, 2))
+      v128.store(put + line, v128.shuffle<i64>(ab0, cd0, 1, 3))
+      v128.store(put + 2 * line, v128.shuffle<i64>(ab2, cd2, 0, 2))
+      v128.store(put + 3 * line, v128.shuffle<i64>(ab2, cd2, 1, 3))
+    }
+  }
+}
+
+/** exp is a power of two of what was scaled by log2(e); not a number makes the whole row one. */
 function softmax(row: i32, count: i32, wide: i32, factor: f32): void {
   for (let t = count; t < wide; t++) store<f32>(row + (t << 2), -f32.MAX_VALUE)
   let largest = v128.load(row)
-  for (let t = 4; t < wide; t += 4) largest = f32x4.max(largest, v128.load(row + (t << 2)))
+  for (let t = 4; t < wide; t += 4) largest = f32x4.pmax(largest, v128.load(row + (t << 2)))
   const top = f32x4.splat(
     max(
       max(f32x4.extract_lane(largest, 0), f32x4.extract_lane(largest, 1)),
       max(f32x4.extract_lane(largest, 2), f32x4.extract_lane(largest, 3)),
     ),
   )
-  const by = f32x4.splat(factor)
+  const by = f32x4.splat(factor * <f32>1.44269504088896341)
   let sum = f32x4.splat(0)
   for (let t = 0; t < wide; t += 4) {
-    const value = exp4(f32x4.mul(f32x4.sub(v128.load(row + (t << 2)), top), by))
+    const value = power4(f32x4.mul(f32x4.sub(v128.load(row + (t << 2)), top), by))
     v128.store(row + (t << 2), value)
     sum = f32x4.add(sum, value)
   }
@@ -180,10 +204,17 @@ export function layerNorm(x: i32, out: i32, rows: i32, size: i32, gamma: i32, be
   }
 }
 
-/** In place; erf is a quotient of polynomials fitted to it on 0..3.92, where the absolute error stays below 5e-7. */
+const GELU_1: f32 = 4.986734696679e-02
+const GELU_2: f32 = 2.114100615000e-02
+const GELU_3: f32 = 3.277626324147e-03
+const GELU_4: f32 = 3.800357500000e-05
+const GELU_5: f32 = 4.889063564344e-05
+const GELU_6: f32 = 5.382975000000e-06
+
+/** In place. */
 export function gelu(x: i32, count: i32): void {
   const end = x + (count << 2)
-  // Two at a time: each waits long for its divisions and its powers.
+  // Two at a time: each waits long for its powers and its division.
   for (; x + 32 <= end; x += 32) {
     const a = gelu4(v128.load(x))
     const b = gelu4(v128.load(x, 16))
@@ -193,28 +224,26 @@ export function gelu(x: i32, count: i32): void {
   for (; x < end; x += 4) store<f32>(x, f32x4.extract_lane(gelu4(v128.load32_splat(x)), 0))
 }
 
+/**
+ * 0.5 x (1 + erf(x / sqrt(2))) is the positive part of x less |x| / 2 times the tail of erf, for which Abramowitz and Stegun 7.1.28
+ * has 1 / (1 + a1 z + ... + a6 z^6)^16, wrong by at most 3e-7; the coefficients here take |x| for z. Far out the power is infinite.
+ */
 // @ts-ignore: decorator
 @inline
 function gelu4(x: v128): v128 {
-  const size = f32x4.mul(f32x4.abs(x), f32x4.splat(0.70710678118654752))
-  const z = f32x4.min(size, f32x4.splat(3.92))
-  const u = f32x4.mul(z, z)
-  let above = f32x4.splat(2.034731256e-6)
-  above = addProduct(above, u, f32x4.splat(2.87480440427e-4))
-  above = addProduct(above, u, f32x4.splat(3.86836402612e-3))
-  above = addProduct(above, u, f32x4.splat(5.30605925725e-2))
-  above = addProduct(above, u, f32x4.splat(1.92764884787e-1))
-  above = addProduct(above, u, f32x4.splat(1.12837902231))
-  let below = f32x4.splat(3.80706582651e-5)
-  below = addProduct(below, u, f32x4.splat(1.18812449644e-3))
-  below = addProduct(below, u, f32x4.splat(1.51723682262e-2))
-  below = addProduct(below, u, f32x4.splat(1.15084963185e-1))
-  below = addProduct(below, u, f32x4.splat(5.04165097301e-1))
-  below = addProduct(below, u, f32x4.splat(1))
-  const tail = f32x4.sub(f32x4.splat(1), f32x4.div(f32x4.mul(z, above), below))
-  // 0.5 x (1 + erf): with the sign taken out, the positive part less half the tail of |x|, which ends where the fit does.
-  const kept = v128.andnot(tail, f32x4.ge(size, f32x4.splat(3.92)))
-  return f32x4.sub(f32x4.max(x, f32x4.splat(0)), f32x4.mul(f32x4.mul(f32x4.abs(x), f32x4.splat(0.5)), kept))
+  const size = f32x4.abs(x)
+  let sum = f32x4.splat(GELU_6)
+  sum = addProduct(sum, size, f32x4.splat(GELU_5))
+  sum = addProduct(sum, size, f32x4.splat(GELU_4))
+  sum = addProduct(sum, size, f32x4.splat(GELU_3))
+  sum = addProduct(sum, size, f32x4.splat(GELU_2))
+  sum = addProduct(sum, size, f32x4.splat(GELU_1))
+  sum = addProduct(sum, size, f32x4.splat(1))
+  sum = f32x4.mul(sum, sum)
+  sum = f32x4.mul(sum, sum)
+  sum = f32x4.mul(sum, sum)
+  sum = f32x4.mul(sum, sum)
+  return f32x4.sub(f32x4.pmax(x, f32x4.splat(0)), f32x4.div(f32x4.mul(size, f32x4.splat(0.5)), sum))
 }
 
 /** x += y */
