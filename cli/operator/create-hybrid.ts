@@ -8,6 +8,7 @@ import { fetchText } from '../identity/fetch-text.ts';
 import { createIdentityCommand } from '../identity/identity-command.ts';
 import { createModelsCommand } from '../models/models-command.ts';
 import { createConfigCommand } from './config-command.ts';
+import { createDecideCommand } from './decide-command.ts';
 import { createRoutesCommand, createTargetsCommand } from './edit-commands.ts';
 import { createKeysCommand } from './keys-command.ts';
 import { createMetricsCommand } from './metrics-command.ts';
@@ -39,6 +40,7 @@ function createHybrid(operator: Omit<Operator, 'ended'>, ended: Operator['ended'
         if (hybrid.opts<GlobalFlags>().json === true) command.setOptionValue('json', true);
       })
       .addCommand(createConfigCommand(all))
+      .addCommand(createDecideCommand(all))
       .addCommand(createModelsCommand(print))
       .addCommand(createRoutesCommand(all))
       .addCommand(createTargetsCommand(all))
