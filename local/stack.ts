@@ -11,6 +11,7 @@ import { publishConfig } from '../cli/control/publish-config.ts';
 import { defaultConfig } from '../shared/config/default-config.ts';
 import { cardSchema, type Card } from '../shared/schema/card.ts';
 import type { Config } from '../shared/schema/config.ts';
+import { ECHO_ENDPOINT, withEcho } from './chat/echo-model.ts';
 import { startDynamoDb, type DynamoDb } from './aws/dynamodb.ts';
 import { startLambda, type Lambda } from './aws/lambda.ts';
 import { startSageMaker, type SageMaker } from './aws/sagemaker.ts';
@@ -78,7 +79,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       }),
     );
     const findKey: FindKey = (id) => (id === credentials.accessKeyId ? credentials : sts.findKey(id));
-    const [dynamodb, lambda, sagemaker] = await Promise.all([
+    const [dynamodb, lambda, sagemaker, echo] = await Promise.all([
       startDynamoDb({ region: LOCAL_REGION, tableName: LOCAL_TABLE, findKey, adminKey: credentials }).then(opening),
       startLambda({
         region: LOCAL_REGION,
@@ -97,6 +98,13 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         environment: { MODEL_DIR: join(REPOSITORY_ROOT, 'models'), MODEL_VARIANTS: 'large' },
         ...serverLines,
       }).then(opening),
+      startSageMaker({
+        region: LOCAL_REGION,
+        findKey,
+        endpointName: ECHO_ENDPOINT,
+        containerFile: join(REPOSITORY_ROOT, 'local/chat/echo-container.ts'),
+        ...serverLines,
+      }).then(opening),
     ]);
     const client = new DynamoDBClient({ endpoint: dynamodb.url, region: LOCAL_REGION, credentials });
     opened.push({ close: () => Promise.resolve(client.destroy()) });
@@ -106,7 +114,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       sagemakerEndpointName: ENDPOINT_NAME,
       sagemakerBaseUrl: sagemaker.url,
     });
-    const config = options.configure?.(cloudConfig) ?? cloudConfig;
+    const localConfig = withEcho(cloudConfig, LOCAL_REGION, echo.url);
+    const config = options.configure?.(localConfig) ?? localConfig;
     const table = openControlTable(client, LOCAL_TABLE);
     const publish = async (value: Config) =>
       (await publishConfig(table, LOCAL_ENVIRONMENT, { value, by: 'npm start', nowMs: Date.now() })).version;
@@ -123,6 +132,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       }).then(opening),
       lambda.waitUntilReady(),
       sagemaker.waitUntilReady(),
+      echo.waitUntilReady(),
     ]);
     return {
       url: worker.url,

@@ -21,6 +21,7 @@ const ERROR_TABLE = {
   overloaded: { status: 429, retryable: true },
   client_closed_request: { status: 499, retryable: true },
   internal: { status: 500, retryable: false },
+  stream_broken: { status: 502, retryable: true },
   target_unavailable: { status: 503, retryable: true },
   chain_exhausted: { status: 503, retryable: true },
   not_configured: { status: 503, retryable: false },

@@ -44,6 +44,13 @@ export function createApp(services: Services): Hono<AppEnv> {
       (await import('./http/open-inference/endpoints.ts')).openInference(exchangeOf(context)),
     );
 
+  app.all('/v1/embeddings', async (context) =>
+    (await import('./http/openai/endpoints.ts')).openAi(exchangeOf(context), 'embeddings'),
+  );
+  app.all('/v1/chat/completions', async (context) =>
+    (await import('./http/openai/endpoints.ts')).openAi(exchangeOf(context), 'chat_completions'),
+  );
+
   app.get('/v1/models', async (context) => {
     return context.json(listModels(await configForReader(exchangeOf(context))));
   });

@@ -28,6 +28,8 @@ export type TargetCall = {
   readonly input: ModelInput;
   /** What the attempt may spend; the adapter enforces it and also stops when `signal` fires. */
   readonly timeoutMs: number;
+  /** Hears a generated text piece by piece as it comes; the whole of it is in the result all the same. */
+  readonly onText?: (piece: string) => void;
 };
 
 export type TargetResult =

@@ -102,6 +102,15 @@ const endpointSchema = z.discriminatedUnion('kind', [
     endpoint_name: z.string().min(1).max(63).nullable(),
     /** Only for a stand-in or a private endpoint; otherwise derived from the region. */
     base_url: z.url().nullable(),
+    /**
+     * What the container speaks: our model server's protocol (default), or chat completions, as the containers of vLLM, TGI and
+     * DJL do, always through the response stream.
+     */
+    speaks: z.enum(['model_server', 'chat_completions']).optional(),
+    /** Of a stream: to the headers, to the first token, between tokens. The total is `timeout_ms`. */
+    stream_timeouts: z
+      .strictObject({ connect_ms: positiveMs, first_token_ms: positiveMs, idle_ms: positiveMs })
+      .optional(),
   }),
   /** A server that speaks the Open Inference Protocol v2: Triton, KServe, MLServer. */
   z.strictObject({

@@ -5,7 +5,7 @@ import type { Limits } from '../../shared/schema/config.ts';
 import type { WireInferRequest } from '../../shared/schema/infer-request.ts';
 import { handle } from '../pipeline/handle.ts';
 import { apiKeyFrom } from '../pipeline/identify.ts';
-import type { Outcome, ParseInput } from '../pipeline/incoming.ts';
+import type { Incoming, Outcome, ParseInput } from '../pipeline/incoming.ts';
 import type { Services } from '../pipeline/services.ts';
 
 export type Exchange = {
@@ -19,6 +19,9 @@ export type Protocol = {
   readonly name: string;
   readonly read: (limits: Limits) => Promise<WireInferRequest>;
   readonly parseInput?: ParseInput;
+  readonly textListener?: Incoming['textListener'];
+  /** Fires when the caller of a streamed answer has stopped reading it. */
+  readonly gone?: AbortSignal;
 };
 
 export function runExchange(
@@ -31,9 +34,10 @@ export function runExchange(
       protocol: protocol.name,
       receivedAtMs: services.clock.now(),
       apiKey: apiKeyFrom(request.headers),
-      signal: request.signal,
+      signal: protocol.gone === undefined ? request.signal : AbortSignal.any([request.signal, protocol.gone]),
       read: protocol.read,
       ...(protocol.parseInput === undefined ? {} : { parseInput: protocol.parseInput }),
+      ...(protocol.textListener === undefined ? {} : { textListener: protocol.textListener }),
       keepAlive,
     },
     services,

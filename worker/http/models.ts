@@ -1,11 +1,16 @@
 /**
  * `GET /v1/models` and `GET /v1/models/:name`: what can be asked, of which quality, answered where.
  */
+import { PRODUCT_NAME } from '../../shared/names.ts';
 import { GatewayError } from '../../shared/errors.ts';
 import type { Config, ModelSpec } from '../../shared/schema/config.ts';
 
 export function listModels(config: Config): Record<string, unknown> {
-  return { models: config.models.map((model) => summary(model, config)) };
+  return {
+    object: 'list',
+    data: config.models.map((model) => openAiModel(model, config)),
+    models: config.models.map((model) => summary(model, config)),
+  };
 }
 
 export function describeModel(name: string, config: Config): Record<string, unknown> {
@@ -13,7 +18,13 @@ export function describeModel(name: string, config: Config): Record<string, unkn
   if (model === undefined)
     throw new GatewayError('model_unknown', `There is no model "${name}"; GET /v1/models lists them.`);
   const route = config.routes.find((candidate) => candidate.model === name);
-  return { ...summary(model, config), labels: model.labels, route };
+  return { ...openAiModel(model, config), ...summary(model, config), labels: model.labels, route };
+}
+
+/** A model as OpenAI's clients list them. When it was made is not known here; when its prices were read is. */
+function openAiModel(model: ModelSpec, config: Config): Record<string, unknown> {
+  const created = Math.floor(Date.parse(config.gateway_price.as_of) / 1_000);
+  return { id: model.name, object: 'model', created, owned_by: PRODUCT_NAME };
 }
 
 function summary(model: ModelSpec, config: Config): Record<string, unknown> {

@@ -94,3 +94,10 @@ function placeOf({ planned, why }: Begun): Pick<AttemptRecord, 'target' | 'kind'
   const { target, kind, region, variant } = planned;
   return { target, kind, region, variant, why };
 }
+
+export const BREAKER_OPENED = {
+  kind: 'failed',
+  reason: 'connect_failed',
+  detail: 'its breaker opened after the plan was made',
+  computeMs: 0,
+} as const;

@@ -20,9 +20,20 @@ import type { AnsweredItem } from '../../shared/schema/infer-result.ts';
 import type { AttemptRecord } from '../../shared/schema/record.ts';
 import type { IsolateState } from '../isolate-state.ts';
 import type { Clock, Target, TargetCall, TargetResult } from '../ports.ts';
-import { answeredRecord, attemptNanos, cancelledRecord, cpuMsOf, failedRecord, type Begun } from './attempt-record.ts';
+import {
+  BREAKER_OPENED,
+  answeredRecord,
+  attemptNanos,
+  cancelledRecord,
+  cpuMsOf,
+  failedRecord,
+  type Begun,
+} from './attempt-record.ts';
+import { alarmAfter } from './alarm.ts';
 import { BestAnswers } from './best-answers.ts';
 import type { Served } from './config-index.ts';
+import type { TextListener } from './incoming.ts';
+import { Speaker } from './speaker.ts';
 
 export type ExecuteContext = {
   readonly requestId: string;
@@ -42,13 +53,16 @@ export type ExecuteContext = {
   readonly beforeRemote: () => Promise<boolean>;
   /** A place said that it must start first. */
   readonly onNotReady?: (target: Target, call: TargetCall, retryAfterMs: number | undefined) => void;
+  /** Where the caller wants a generated text as it comes. */
+  readonly onText?: TextListener | undefined;
 };
 
 export type Execution = {
   readonly items: readonly (AnsweredItem | undefined)[];
   readonly attempts: readonly AttemptRecord[];
   readonly costNanos: number;
-  readonly finish: FinishReason | 'cached' | 'cancelled';
+  /** `stream_broken`: the attempt that had begun to speak failed, and no other may go on in its place. */
+  readonly finish: FinishReason | 'cached' | 'cancelled' | 'stream_broken';
   readonly detail: string;
   /** The soonest that a place which failed asked to be tried again; undefined where none did. */
   readonly retryAfterMs: number | undefined;
@@ -58,6 +72,8 @@ export async function execute(context: ExecuteContext): Promise<Execution> {
   const run = new Run(context);
   for (;;) {
     if (context.signal.aborted) return run.end('cancelled', 'the caller left');
+    const speech = run.speech();
+    if (speech !== undefined) return run.afterSpeech(await speech);
     const step = run.next();
     switch (step.kind) {
       case 'finish':
@@ -85,6 +101,7 @@ class Run {
   readonly #attempts: AttemptRecord[] = [];
   /** Only where attempts may run beside one another: one that loses is told so. */
   readonly #losers: AbortController | undefined;
+  readonly #speaker: Speaker | undefined;
   #costNanos: number;
   #retryAfterMs: number | undefined;
   #remoteBegun = false;
@@ -94,6 +111,7 @@ class Run {
     this.#context = context;
     this.#answers = new BestAnswers(inputCount(context.request.input));
     this.#costNanos = context.gatewayCostNanos;
+    this.#speaker = context.onText === undefined ? undefined : new Speaker(context.onText);
     if (context.plan.attempts.some((it) => it.isSpeculative || it.hedgeAfterMs !== null)) {
       this.#losers = new AbortController();
       context.signal.addEventListener('abort', this.#leave);
@@ -110,6 +128,22 @@ class Run {
       { nowMs: clock.now(), deadlineAtMs },
       { running: this.#running, mayHedge: state.mayHedge(served.route), mayRetry: state.mayRetry(retryBudget) },
     );
+  }
+
+  /** Resolves with its index when the attempt that speaks has ended; undefined while nobody has begun to. */
+  speech(): Promise<number> | undefined {
+    const index = this.#speaker?.index;
+    if (index === undefined) return undefined;
+    const running = this.#running.find((it) => it.index === index);
+    return (running?.settled ?? DONE).then(() => index);
+  }
+
+  afterSpeech(index: number): Execution {
+    const outcome = this.#finished.find((it) => it.index === index)?.outcome;
+    if (this.#context.signal.aborted) return this.end('cancelled', 'the caller left');
+    return outcome?.kind === 'answered'
+      ? this.end('accepted', 'the text is complete')
+      : this.end('stream_broken', 'the text broke off');
   }
 
   isFirstRemote(index: number): boolean {
@@ -148,6 +182,7 @@ class Run {
       variant: planned.variant,
       input: positions.length === this.#answers.count ? request.input : selectInputs(request.input, positions),
       timeoutMs,
+      ...(this.#speaker === undefined ? {} : { onText: this.#speaker.voiceOf(index, planned) }),
     };
     const running: Running = { ...begun, index, target, settled: DONE };
     this.#running.push(running);
@@ -249,19 +284,3 @@ class Run {
 }
 
 const DONE = Promise.resolve();
-
-function alarmAfter(ms: number): { readonly rung: Promise<void>; readonly cancel: () => void } {
-  let cancel = (): void => undefined;
-  const rung = new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    cancel = () => clearTimeout(timer);
-  });
-  return { rung, cancel: () => cancel() };
-}
-
-const BREAKER_OPENED = {
-  kind: 'failed',
-  reason: 'connect_failed',
-  detail: 'its breaker opened after the plan was made',
-  computeMs: 0,
-} as const;

@@ -59,6 +59,7 @@ async function answer(trip: Trip, incoming: Incoming, services: Services): Promi
     clock: services.clock,
     state: services.state,
     targetOf: (id) => trip.targets.get(id),
+    onText: incoming.textListener?.(),
     onNotReady: (target, call, retryAfterMs) =>
       keepWaking(target, call, retryAfterMs, services, config.breaker, incoming.keepAlive),
     beforeRemote: async () => {

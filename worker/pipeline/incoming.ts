@@ -11,6 +11,9 @@ import type { ModelInput } from '../../shared/schema/model-input.ts';
 /** `input_data` in a protocol's own form -> inputs checked against the model's specification. */
 export type ParseInput = (value: unknown, spec: ModelInputSpec, maxBatch: number) => ModelInput | Promise<ModelInput>;
 
+/** Hears a text piece by piece, with the place that speaks: the same one for all of a text. */
+export type TextListener = (piece: string, from: { readonly target: string; readonly variant: string }) => void;
+
 export type Incoming = {
   readonly requestId: string;
   readonly protocol: string;
@@ -23,6 +26,11 @@ export type Incoming = {
   readonly read: (limits: Limits) => Promise<WireInferRequest>;
   /** Where the protocol writes inputs otherwise than the native one. */
   readonly parseInput?: ParseInput;
+  /**
+   * Asked once the request is read: who hears a generated text as it comes, if anybody. What was heard stands, whatever happens
+   * afterwards.
+   */
+  readonly textListener?: () => TextListener | undefined;
   /** Work that may go on after the answer. */
   readonly keepAlive: (work: Promise<unknown>) => void;
 };

@@ -3,6 +3,7 @@
  */
 import { cacheKey } from '../../shared/cache/key.ts';
 import type { AnsweredItem } from '../../shared/schema/infer-result.ts';
+import type { ModelInput } from '../../shared/schema/model-input.ts';
 import type { Caller } from './identify.ts';
 import type { Incoming } from './incoming.ts';
 import type { ParsedRequest } from './parse.ts';
@@ -12,7 +13,7 @@ import type { Trip } from './trip.ts';
 export type AnswerKey = { readonly text: string; readonly readable: boolean; readonly writable: boolean };
 
 export function cacheScope(caller: Caller, { request, served }: ParsedRequest): AnswerKey {
-  const on = served.route.cache.ttl_ms > 0 && request.cacheMode !== 'bypass';
+  const on = served.route.cache.ttl_ms > 0 && request.cacheMode !== 'bypass' && isRepeatable(request.input);
   return {
     text: on
       ? cacheKey(request, {
@@ -46,4 +47,9 @@ export function keepAnswer(
   const { ttl_ms: ttlMs, stale_if_error_ms: staleIfErrorMs } = served.route.cache;
   const kept = services.cache.put(key.text, cached, { ttlMs, staleIfErrorMs, share: leftTheIsolate });
   if (leftTheIsolate) incoming.keepAlive(kept);
+}
+
+/** A text drawn at random is another one each time: only a caller who asked for no randomness gets the same one again. */
+function isRepeatable(input: ModelInput): boolean {
+  return input.kind !== 'chat' || input.temperature === 0;
 }

@@ -79,6 +79,8 @@ export function failureOf(plan: Plan, execution: Execution): GatewayError {
   switch (execution.finish) {
     case 'cancelled':
       return new GatewayError('client_closed_request', 'The caller closed the request.');
+    case 'stream_broken':
+      return new GatewayError('stream_broken', `The answer broke off while it was being sent (${tried}).`);
     case 'deadline':
       return new GatewayError(
         'deadline_exceeded',

@@ -12,6 +12,7 @@ import { runAttempt } from './attempt.ts';
 import { createAwsSigner } from '../aws/aws-signer.ts';
 import type { AwsHeaders, AwsSigner } from '../aws/aws-signer.ts';
 import type { CredentialsSource } from '../aws/credentials.ts';
+import { Stages, type StageLimits } from './chat/stages.ts';
 import { failConnection } from './connection-failure.ts';
 import { failed } from './failure.ts';
 import type { FailedResult } from './failure.ts';
@@ -42,14 +43,28 @@ export type FrontDoor = {
   failureOf(answer: ErrorAnswer, nowMs: number): FailedResult;
 };
 
+/** What is said through the front door. */
+export type ServerWire = {
+  readonly accept: string;
+  /** Where waiting is divided into stages. */
+  readonly stages?: StageLimits;
+  /** The body, or why there is none. */
+  encode(call: TargetCall, maxBytes: number): Uint8Array<ArrayBuffer> | FailedResult;
+  /** Reads a 2xx answer. */
+  read(response: Response, call: TargetCall, stages: Stages | undefined): Promise<TargetResult>;
+};
+
 /** Enough of an error body to know its code. */
 const MAX_ERROR_BYTES = 8_192;
 
-export function createModelServerTarget(options: AwsTargetOptions, door: FrontDoor): Target {
+export function createModelServerTarget(
+  options: AwsTargetOptions,
+  door: FrontDoor,
+  wire: ServerWire = createModelServerWire(),
+): Target {
   const { spec, credentials, clock } = options;
   const send: Fetch = options.fetch ?? ((url, init) => fetch(url, init));
   const signer = door.url === undefined ? undefined : createAwsSigner(door.service, spec.region, door.url, clock);
-  const labelsOf = createLabelSets();
 
   const unreachable =
     door.url === undefined
@@ -65,27 +80,39 @@ export function createModelServerTarget(options: AwsTargetOptions, door: FrontDo
     source: CredentialsSource,
     signal: AbortSignal,
   ): Promise<TargetResult> {
-    const { input } = call;
-    if (input.kind === 'tensors' || input.kind === 'chat')
-      return failed('rejected', `the model server takes no ${input.kind}`);
-    const body = encodeUpstreamRequest({ ...call, input }, spec.max_payload_bytes);
-    if (body === undefined)
-      return failed('rejected', `the input exceeds this target's ${spec.max_payload_bytes} bytes`);
+    const body = wire.encode(call, spec.max_payload_bytes);
+    if ('kind' in body) return body;
     if (!door.takes(body)) return failed('rejected', `the input exceeds the limit of ${door.service}`);
     const headers = await signedHeaders(call, sign, body, source, signal);
     if (headers === undefined) return failed('credentials', 'no AWS credentials could be had');
     if (signal.aborted) return failed('cancelled', 'the attempt ended before it was sent');
+    if (wire.stages === undefined) return exchange(call, url, headers, body, signal, undefined);
+    const stages = new Stages(wire.stages, signal);
+    try {
+      return await exchange(call, url, headers, body, stages.signal, stages);
+    } finally {
+      stages.end();
+    }
+  }
+
+  async function exchange(
+    call: TargetCall,
+    url: string,
+    headers: AwsHeaders,
+    body: Uint8Array<ArrayBuffer>,
+    signal: AbortSignal,
+    stages: Stages | undefined,
+  ): Promise<TargetResult> {
+    stages?.enter('connect');
     let response: Response;
     try {
       response = await send(url, { method: 'POST', headers, body, signal, redirect: 'manual' });
     } catch (error) {
-      return failConnection(error);
+      return stages?.expired === undefined ? failConnection(error) : failed('timeout', stages.expired);
     }
-    if (response.ok) return readUpstreamAnswer(response, { count: inputCount(input), labels: labelsOf(call.model) });
+    if (response.ok) return wire.read(response, call, stages);
     const text = await readBoundedText(response.body, MAX_ERROR_BYTES);
-    const failure = door.failureOf({ status: response.status, headers: response.headers, body: text }, clock.now());
-    if (failure.reason === 'credentials') source.refused?.();
-    return failure;
+    return door.failureOf({ status: response.status, headers: response.headers, body: text }, clock.now());
   }
 
   async function signedHeaders(
@@ -97,7 +124,7 @@ export function createModelServerTarget(options: AwsTargetOptions, door: FrontDo
   ): Promise<AwsHeaders | undefined> {
     const headers = {
       'content-type': 'application/json',
-      accept: UPSTREAM_CONTENT_TYPE,
+      accept: wire.accept,
       [REQUEST_ID_HEADER]: call.requestId,
       [DEADLINE_HEADER]: String(Math.round(call.timeoutMs)),
       ...door.headersOf(call),
@@ -138,6 +165,23 @@ async function checkFrontDoor(send: Fetch, url: string, signal: AbortSignal): Pr
   } catch {
     return { ok: false, detail: signal.aborted ? 'did not answer in time' : 'cannot be reached' };
   }
+}
+
+/** Our own model server: one JSON document there, JSON Lines back. */
+function createModelServerWire(): ServerWire {
+  const labelsOf = createLabelSets();
+  return {
+    accept: UPSTREAM_CONTENT_TYPE,
+    encode(call, maxBytes) {
+      const { input } = call;
+      if (input.kind === 'tensors' || input.kind === 'chat')
+        return failed('rejected', `the model server takes no ${input.kind}`);
+      const body = encodeUpstreamRequest({ ...call, input }, maxBytes);
+      return body ?? failed('rejected', `the input exceeds this target's ${maxBytes} bytes`);
+    },
+    read: (response, call) =>
+      readUpstreamAnswer(response, { count: inputCount(call.input), labels: labelsOf(call.model) }),
+  };
 }
 
 /** One set per model document, not per request. */

@@ -5,10 +5,11 @@
 import type { FailureReason } from '../../shared/decide/plan-types.ts';
 import type { TargetSpec } from '../../shared/schema/config.ts';
 import type { Target } from '../ports.ts';
+import { createChatWire } from './chat/chat-wire.ts';
 import { failed, parseRetryAfterMs } from './failure.ts';
 import type { FailedResult } from './failure.ts';
 import { createModelServerTarget } from './model-server.ts';
-import type { AwsTargetOptions, ErrorAnswer } from './model-server.ts';
+import type { AwsTargetOptions, ErrorAnswer, FrontDoor } from './model-server.ts';
 import {
   awsErrorName,
   numberField,
@@ -19,7 +20,8 @@ import {
 } from '../aws/server-error.ts';
 
 export function createSageMakerTarget(options: AwsTargetOptions): Target {
-  return createModelServerTarget(options, {
+  const { endpoint } = options.spec;
+  const door: FrontDoor = {
     service: 'sagemaker',
     url: invocationUrl(options.spec),
     missingUrl: 'no endpoint_name is configured',
@@ -27,7 +29,10 @@ export function createSageMakerTarget(options: AwsTargetOptions): Target {
     headersOf: (call) => ({ 'x-amzn-sagemaker-inference-id': call.requestId.slice(0, 64) }),
     takes: (body) => body.byteLength <= MAX_BODY_BYTES,
     failureOf,
-  });
+  };
+  return endpoint.kind === 'sagemaker' && endpoint.speaks === 'chat_completions'
+    ? createModelServerTarget(options, door, createChatWire(endpoint.stream_timeouts))
+    : createModelServerTarget(options, door);
 }
 
 /** Of InvokeEndpoint; a serverless endpoint takes 4 MB, which its target's own limit says. */
@@ -38,8 +43,9 @@ function invocationUrl(spec: TargetSpec): string | undefined {
   if (endpoint.kind !== 'sagemaker') throw new TypeError(`target ${spec.id} is not a sagemaker endpoint`);
   if (endpoint.endpoint_name === null) return undefined;
   const base = endpoint.base_url ?? `https://runtime.sagemaker.${spec.region}.amazonaws.com`;
+  const form = endpoint.speaks === 'chat_completions' ? 'invocations-response-stream' : 'invocations';
   return new URL(
-    `endpoints/${encodeURIComponent(endpoint.endpoint_name)}/invocations`,
+    `endpoints/${encodeURIComponent(endpoint.endpoint_name)}/${form}`,
     base.endsWith('/') ? base : `${base}/`,
   ).href;
 }

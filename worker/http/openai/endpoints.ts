@@ -1,0 +1,20 @@
+/**
+ * OpenAI's endpoints. Loaded when first asked for.
+ */
+import { asGatewayError, GatewayError } from '../../../shared/errors.ts';
+import type { Exchange } from '../exchange.ts';
+import { chatCompletions } from './chat-completions.ts';
+import { embeddings } from './embeddings.ts';
+import { openAiError } from './error.ts';
+
+export async function openAi(exchange: Exchange, endpoint: 'embeddings' | 'chat_completions'): Promise<Response> {
+  try {
+    if (exchange.request.method !== 'POST') throw new GatewayError('method_not_allowed', 'Use POST.');
+    return await (endpoint === 'embeddings' ? embeddings(exchange) : chatCompletions(exchange));
+  } catch (error) {
+    const known = asGatewayError(error);
+    if (known.code === 'internal')
+      exchange.services.logger.log('error', 'unexpected failure', exchange.requestId, { detail: known.detail });
+    return openAiError(known, exchange.requestId);
+  }
+}
