@@ -43,7 +43,7 @@ function attachBinaries(attached: Record<string, WorkerModule>): Plugin {
   return {
     name: 'attach-binaries',
     setup(bundler) {
-      bundler.onResolve({ filter: /\.(hyb|wasm)$/ }, async ({ path, resolveDir }) => {
+      bundler.onResolve({ filter: /\.(hyb|hymc|wasm)$/ }, async ({ path, resolveDir }) => {
         const file = resolve(resolveDir, path);
         const name = `${basename(dirname(file))}-${basename(file)}`;
         const contents = new Uint8Array(await readFile(file));

@@ -6,6 +6,8 @@ import { Miniflare } from 'miniflare';
 import { bundleWorker, REPOSITORY_ROOT } from './bundle-worker.ts';
 import { stageWeights } from './stage-weights.ts';
 
+const WORKER_NAME = 'hybrid-inference';
+
 export type LocalWorker = {
   readonly url: string;
   /** Into the bucket WEIGHTS, which is empty at the start and gone at the end. */
@@ -34,7 +36,7 @@ export async function startWorker(options: LocalWorkerOptions): Promise<LocalWor
     workers: [
       {
         config: {
-          name: 'hybrid-inference',
+          name: WORKER_NAME,
           compatibilityDate: '2026-08-22',
           compatibilityFlags: ['enable_request_signal'],
           manifest: { mainModule, modules: { ...modules } },
@@ -45,12 +47,14 @@ export async function startWorker(options: LocalWorkerOptions): Promise<LocalWor
             htmlHandling: 'none',
             notFoundHandling: 'none',
           },
+          exports: { DeviceHub: { type: 'durable-object', storage: 'sqlite' } },
           env: {
             ...Object.fromEntries(
               Object.entries(options.bindings).map(([name, value]) => [name, { type: 'text' as const, value }]),
             ),
             ASSETS: { type: 'assets' },
             WEIGHTS: { type: 'r2' },
+            DEVICES: { type: 'durable-object', worker: WORKER_NAME, exportName: 'DeviceHub' },
           },
         },
       },

@@ -62,6 +62,13 @@ export function createApp(services: Services): Hono<AppEnv> {
     const keepAlive = (work: Promise<void>): void => context.executionCtx.waitUntil(work);
     return context.json(describeGuarantee(context.req.param('name'), config, services, keepAlive));
   });
+  app.get('/v1/devices', async (context) => {
+    return context.json({ devices: await services.devices.list(await configForReader(exchangeOf(context))) });
+  });
+  app.get('/v1/devices/:id/connect', async (context) => {
+    const { config } = await services.config.ready((work) => context.executionCtx.waitUntil(work));
+    return services.devices.connect(context.req.raw, context.req.param('id'), context.get('requestId'), config);
+  });
   app.get('/v1/metrics', async (context) => {
     await configForReader(exchangeOf(context));
     return metrics(context.req.raw, services);

@@ -4,6 +4,7 @@
  */
 import * as z from 'zod/mini';
 import type { AssetsBinding, BucketBinding } from './ports.ts';
+import type { DeviceNamespace } from './devices/hub-port.ts';
 
 /** An empty value counts as unset, as in a `.env` file copied from the example. */
 const optionalText = z.pipe(
@@ -54,6 +55,8 @@ const envSchema = z.object({
   ASSETS: bound<AssetsBinding>('fetch'),
   /** R2: weights of any size. */
   WEIGHTS: bound<BucketBinding>('get'),
+  /** The Durable Object namespace that devices dial into; without it, microcontrollers cannot be reached. */
+  DEVICES: bound<DeviceNamespace>('idFromName'),
   METRICS_SHARDS: z.pipe(
     z.pipe(
       textOr('4'),

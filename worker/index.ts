@@ -1,18 +1,13 @@
 /**
- * Entry point of the worker: fetch and scheduled, nothing else. Services live as long as the isolate.
+ * Entry point of the worker: fetch, scheduled and the Durable Object's class, nothing else. Services live as long as the isolate.
  */
 import type { Hono } from 'hono';
 import { createApp } from './app.ts';
-import { createServices } from './services.ts';
-import type { Services } from './pipeline/services.ts';
+import { servicesOnce } from './services.ts';
 
-let services: Services | undefined;
+export { DeviceHub } from './devices/device-hub.ts';
+
 let app: Pick<Hono, 'fetch'> | undefined;
-
-function servicesOnce(bindings: unknown): Services {
-  services ??= createServices(bindings);
-  return services;
-}
 
 export default {
   fetch(request, env, context) {

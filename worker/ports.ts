@@ -192,6 +192,14 @@ export type AuditedAnswer = {
   readonly agreed: boolean;
 };
 
+/** The microcontrollers of all pools. */
+export type Devices = {
+  /** Checks the device's key and hands the connection to its hub. Throws a GatewayError where it may not. */
+  connect(request: Request, deviceId: string, requestId: string, config: Config): Promise<Response>;
+  /** Everything that is known of every device of the configuration, connected or not. */
+  list(config: Config): Promise<readonly Record<string, unknown>[]>;
+};
+
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 type LogFields = Readonly<Record<string, unknown>>;
 export type Logger = {

@@ -11,6 +11,8 @@ import type { Config, TargetSpec } from '../shared/schema/config.ts';
 import { BUNDLED_WEIGHTS, BUNDLED_CARDS } from './edge-models.ts';
 import { createEngine } from './engine/engine.ts';
 import { createModelPool } from './engine/model-pool.ts';
+import { createDevices } from './devices/directory.ts';
+import { createHubs, type Hubs } from './devices/hubs.ts';
 import { parseEnv, type WorkerEnv } from './env.ts';
 import { IsolateState } from './isolate-state.ts';
 import { createLogger } from './logger.ts';
@@ -31,6 +33,7 @@ import { createWeightsReader } from './store/weights.ts';
 import { createEdgeTarget } from './targets/edge.ts';
 import { createGpuTarget } from './targets/gpu.ts';
 import { createLambdaTarget } from './targets/lambda.ts';
+import { createMcuTarget } from './targets/mcu.ts';
 import { createModelShelf, type ModelShelf } from './targets/model-shelf.ts';
 import { createSageMakerTarget } from './targets/sagemaker.ts';
 
@@ -39,11 +42,20 @@ const CONFIG_REFRESH_MS = 10_000;
 const LOCAL_CACHE_BYTES = 8 * 1024 * 1024;
 const METRICS_KEEP_MS = 48 * 3_600_000;
 
-export function createServices(bindings: unknown): Services {
+let shared: Services | undefined;
+
+/** One set for the isolate: requests and the device hubs that live in it see the same breakers, caches and configuration. */
+export function servicesOnce(bindings: unknown): Services {
+  shared ??= createServices(bindings);
+  return shared;
+}
+
+function createServices(bindings: unknown): Services {
   const env = parseEnv(bindings);
   const clock: Clock = { now: () => Date.now() };
   const random = () => Math.random();
   const logger = createLogger(clock, env.LOG_LEVEL, (line) => console.log(line));
+  const hubs = env.DEVICES && createHubs(env.DEVICES);
   const isolateId = crypto.randomUUID();
   const credentials = createWorkerCredentials(env, {
     clock,
@@ -90,7 +102,13 @@ export function createServices(bindings: unknown): Services {
       waitForStoredConfig: table !== undefined && env.ENVIRONMENT !== 'local',
     },
     state,
-    targetsOf: targetsFactory(clock, credentials, shelfFrom(env, clock, logger), (name) => secretFrom(bindings, name)),
+    targetsOf: targetsFactory(
+      clock,
+      credentials,
+      shelfFrom(env, clock, logger),
+      (name) => secretFrom(bindings, name),
+      hubs,
+    ),
     cache: createAnswerCache(
       createLruCache<StoredAnswer>(LOCAL_CACHE_BYTES),
       createCacheApi({ open: () => caches.default }),
@@ -105,6 +123,7 @@ export function createServices(bindings: unknown): Services {
     }),
     sink,
     metricsStore,
+    devices: createDevices(hubs),
   };
 }
 
@@ -193,6 +212,7 @@ function targetsFactory(
   credentials: CredentialsSource | undefined,
   shelf: ModelShelf,
   secretOf: (name: string) => string | undefined,
+  hubs: Hubs | undefined,
 ): Services['targetsOf'] {
   const made = new WeakMap<Config, ReadonlyMap<string, Target>>();
 
@@ -206,6 +226,8 @@ function targetsFactory(
         return createSageMakerTarget({ spec, clock, credentials });
       case 'gpu':
         return createGpuTarget({ spec, clock, secretOf });
+      case 'mcu':
+        return createMcuTarget({ spec, clock, hubs });
     }
   }
 

@@ -6,6 +6,7 @@ import { answerInputs } from './answer-inputs.ts';
 import { benchModel } from './bench-model.ts';
 import type { CompileFlags } from './compile-model.ts';
 import { compileModel } from './compile-model.ts';
+import { makeDeviceModel, type DeviceFlags } from './device-model.ts';
 import { inspectModel } from './inspect-model.ts';
 import { verifyModel } from './verify-model.ts';
 
@@ -15,6 +16,15 @@ export function createModelsCommand(print: Print): Command {
   return new Command('models')
     .description('Compiles, inspects, verifies, runs and times the models that answer at the edge.')
     .addCommand(compileCommand(print))
+    .addCommand(
+      new Command('device')
+        .description('Makes the model that a microcontroller runs (.hymc): integers throughout, ranges from examples.')
+        .argument('<model.hyb>')
+        .requiredOption('--images <images-idx3>', 'labelled images in the IDX form, labels-idx1 beside them')
+        .requiredOption('-o, --out <model.hymc>', 'where the file goes')
+        .option('--calibration <images>', 'how many of them the ranges are taken from', parseCount, 300)
+        .action(async (file: string, flags: DeviceFlags) => print(await makeDeviceModel(file, flags))),
+    )
     .addCommand(
       new Command('inspect')
         .description('Says what a .hyb file is: operators, tensors, sizes, memory.')

@@ -32,6 +32,7 @@ export function checkConfig(config: Config): readonly ConfigProblem[] {
     ...checkRoutes(config, models),
     ...checkEveryModelHasARoute(config),
     ...checkThresholds(config),
+    ...checkDevices(config),
   ];
 }
 
@@ -149,6 +150,33 @@ function checkEveryModelHasARoute(config: Config): ConfigProblem[] {
       ? []
       : [{ path: `models[${index}].name`, message: `no route serves the model ${model.name}` }],
   );
+}
+
+/** A pool is one target's, a device holds one model, a device dials into a pool that there is. */
+function checkDevices(config: Config): ConfigProblem[] {
+  const pools = new Set<string>();
+  const problems = config.targets.flatMap(({ endpoint, serves }, index): ConfigProblem[] => {
+    if (endpoint.kind !== 'mcu') return [];
+    const taken = pools.has(endpoint.pool);
+    pools.add(endpoint.pool);
+    return [
+      ...(taken ? [{ path: `targets[${index}].endpoint.pool`, message: `is used twice: ${endpoint.pool}` }] : []),
+      ...(serves.length === 1
+        ? []
+        : [{ path: `targets[${index}].serves`, message: 'has more than one model, and a device holds one' }]),
+    ];
+  });
+  const devices = config.devices ?? [];
+  return [
+    ...problems,
+    ...duplicates(devices, (device) => device.id, 'devices', 'id'),
+    ...duplicates(devices, (device) => device.sha256, 'devices', 'sha256'),
+    ...devices.flatMap((device, index) =>
+      pools.has(device.pool)
+        ? []
+        : [{ path: `devices[${index}].pool`, message: `is no target's pool: ${device.pool}` }],
+    ),
+  ];
 }
 
 function hasVariant(model: ModelSpec, name: string): boolean {

@@ -75,6 +75,7 @@ export function isEdgeKind(kind: TargetKind): boolean {
     case 'edge':
     // A server of one's own, at the edge of the network.
     case 'gpu':
+    case 'mcu':
       return true;
     case 'lambda':
     case 'sagemaker':

@@ -130,6 +130,13 @@ const endpointSchema = z.discriminatedUnion('kind', [
     /** By `model/variant`: what the server calls it, and its tensors. */
     models: z.record(z.string(), remoteModelSchema),
   }),
+  /** Microcontrollers of one pool, which dial in and hold one model. */
+  z.strictObject({
+    kind: z.literal('mcu'),
+    pool: name,
+    /** Hubs the pool's devices are spread over. Changing it makes every device dial again. */
+    shards: z.number().int().min(1).max(64),
+  }),
 ]);
 
 const servesSchema = z.strictObject({
@@ -206,6 +213,17 @@ const apiKeySchema = z.strictObject({
   enabled: z.boolean(),
 });
 
+/** A microcontroller that may dial in. The key is its own and opens nothing else. */
+const deviceSchema = z.strictObject({
+  id: name,
+  pool: name,
+  /** SHA-256 of the device's key, hex. */
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  /** Whose cache and budgets its questions use. */
+  tenant: name,
+  enabled: z.boolean(),
+});
+
 const limitsSchema = z.strictObject({
   max_body_bytes: z.number().int().positive(),
   max_batch: z.number().int().positive(),
@@ -234,6 +252,7 @@ export const configSchema = z.strictObject({
   retry_budget: z.strictObject({ ratio: ratio, burst: z.number().nonnegative().max(100_000) }).optional(),
   limits: limitsSchema,
   api_keys: z.array(apiKeySchema),
+  devices: z.array(deviceSchema).optional(),
 });
 
 export type Config = z.infer<typeof configSchema>;

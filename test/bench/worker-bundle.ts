@@ -45,7 +45,7 @@ function kindOf(file: string): WorkerdModule['kind'] | undefined {
   const name = basename(file);
   if (name.endsWith('.js')) return 'esModule';
   if (name.endsWith('.wasm')) return 'wasm';
-  return name.endsWith('.hyb') ? 'data' : undefined;
+  return /\.(hyb|hymc)$/.test(name) ? 'data' : undefined;
 }
 
 function gzipKb(file: string): number {

@@ -4,7 +4,9 @@ import type { EngineModel } from '../../worker/engine/model.ts';
 import { createStaticCredentials } from '../../worker/aws/credentials.ts';
 import { createGpuTarget } from '../../worker/targets/gpu.ts';
 import { createLambdaTarget } from '../../worker/targets/lambda.ts';
+import { createMcuTarget } from '../../worker/targets/mcu.ts';
 import { createSageMakerTarget } from '../../worker/targets/sagemaker.ts';
+import { poolOf } from '../fakes/device-pool.ts';
 import { fakeModel, shelfOf } from '../fakes/engine-models.ts';
 import type { Load } from '../fakes/engine-models.ts';
 import { answerHonestly, breakDown, createFakeTarget, neverAnswer } from '../fakes/fake-target.ts';
@@ -68,6 +70,13 @@ const brokenModel = fakeModel(['yes', 'no', 'oos'], (input) => {
 
 describeTargetContract('lambda, streamed', () => overHttp('lambda', streamHonestly));
 describeTargetContract('sagemaker, whole', () => overHttp('sagemaker', sendWhole));
+
+describeTargetContract('mcu', () => ({
+  async create(behaviour) {
+    const spec = sampleTarget('edge', { id: 'mcu', endpoint: { kind: 'mcu', pool: 'devices', shards: 1 } });
+    return createMcuTarget({ spec, clock, hubs: await poolOf(behaviour) });
+  },
+}));
 
 async function overHttp(kind: 'lambda' | 'sagemaker', answering: Answering): Promise<TargetHarness> {
   const server = await startUpstreamServer(kind);

@@ -4,6 +4,7 @@
 import { inputCount } from '../../shared/schema/model-input.ts';
 import { createApp } from '../../worker/app.ts';
 import { IsolateState } from '../../worker/isolate-state.ts';
+import { createDevices } from '../../worker/devices/directory.ts';
 import { createLogger } from '../../worker/logger.ts';
 import { createAnswerCache, type StoredAnswer } from '../../worker/pipeline/lookup.ts';
 import type { Services } from '../../worker/pipeline/services.ts';
@@ -129,6 +130,7 @@ export function createHarness(
   const services: Services = {
     clock,
     random: () => state.random,
+    devices: createDevices(undefined),
     newRequestId: () => 'generated-id',
     logger,
     config: {

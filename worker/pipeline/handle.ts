@@ -32,7 +32,7 @@ export async function handle(incoming: Incoming, services: Services): Promise<Ou
 
 async function answer(trip: Trip, incoming: Incoming, services: Services): Promise<Outcome> {
   const { config } = trip.inForce;
-  trip.caller = await identify(incoming.apiKey, 'infer', trip.inForce, services.access);
+  trip.caller = incoming.caller ?? (await identify(incoming.apiKey, 'infer', trip.inForce, services.access));
   trip.parsed = await parse(await incoming.read(config.limits), config, incoming.parseInput);
   const { request, served } = trip.parsed;
   admit(request.requirements.priority, services.state, services.clock.now(), config.limits);

@@ -72,7 +72,7 @@ function findKey(digest: string, keys: readonly ApiKeySpec[]): ApiKeySpec | unde
   return found;
 }
 
-function equalInConstantTime(left: string, right: string): boolean {
+export function equalInConstantTime(left: string, right: string): boolean {
   if (left.length !== right.length) return false;
   let difference = 0;
   for (let index = 0; index < left.length; index += 1) difference |= left.charCodeAt(index) ^ right.charCodeAt(index);

@@ -7,6 +7,7 @@ import type { WireInferRequest } from '../../shared/schema/infer-request.ts';
 import type { Decision, InferResult } from '../../shared/schema/infer-result.ts';
 import type { Limits } from '../../shared/schema/config.ts';
 import type { ModelInput } from '../../shared/schema/model-input.ts';
+import type { Caller } from './identify.ts';
 
 /** `input_data` in a protocol's own form -> inputs checked against the model's specification. */
 export type ParseInput = (value: unknown, spec: ModelInputSpec, maxBatch: number) => ModelInput | Promise<ModelInput>;
@@ -20,6 +21,8 @@ export type Incoming = {
   readonly receivedAtMs: number;
   /** The key as sent, or undefined. */
   readonly apiKey: string | undefined;
+  /** Who is asking, where the protocol has found out already: a device, when it dialled in. */
+  readonly caller?: Caller;
   /** Fires when the caller leaves. */
   readonly signal: AbortSignal;
   /** Reads the protocol's body into native terms. Called only for a caller who is known. */

@@ -2,7 +2,17 @@
  * What the pipeline is given. Owns the type only; worker/services.ts, the composition root, makes one per isolate.
  */
 import type { IsolateState } from '../isolate-state.ts';
-import type { Clock, ConfigKeeper, Guard, Logger, MetricsStore, Random, RecordSink, Target } from '../ports.ts';
+import type {
+  Clock,
+  ConfigKeeper,
+  Devices,
+  Guard,
+  Logger,
+  MetricsStore,
+  Random,
+  RecordSink,
+  Target,
+} from '../ports.ts';
 import type { Config } from '../../shared/schema/config.ts';
 import type { Access } from './identify.ts';
 import type { AnswerCache } from './lookup.ts';
@@ -20,6 +30,7 @@ export type Services = {
   readonly cache: AnswerCache;
   readonly guard: Guard;
   readonly sink: RecordSink;
+  readonly devices: Devices;
   /** Absent where no table is configured. */
   readonly metricsStore: MetricsStore | undefined;
 };

@@ -3,6 +3,11 @@ declare module '*.hyb' {
   const bytes: ArrayBuffer;
   export default bytes;
 }
+/** Device models, bundled alike. */
+declare module '*.hymc' {
+  const bytes: ArrayBuffer;
+  export default bytes;
+}
 declare module '*.wasm' {
   const module: WebAssembly.Module;
   export default module;

@@ -52,6 +52,7 @@ const prices: Record<TargetSpec['endpoint']['kind'], PriceSpec> = {
   lambda: { kind: 'lambda', usd_per_gb_second: 0.0000133334, usd_per_million_requests: 0.2, memory_mb: 1769 },
   sagemaker: { kind: 'instance', usd_per_hour: 0.269, concurrency: 1, utilization_ratio: 0.25 },
   gpu: { kind: 'flat', usd_per_request: 0.000_000_1 },
+  mcu: { kind: 'flat', usd_per_request: 0.000001 },
 };
 
 const endpoints: Record<TargetSpec['endpoint']['kind'], TargetSpec['endpoint']> = {
@@ -59,6 +60,7 @@ const endpoints: Record<TargetSpec['endpoint']['kind'], TargetSpec['endpoint']> 
   lambda: { kind: 'lambda', function_url: 'https://lambda.example/' },
   sagemaker: { kind: 'sagemaker', endpoint_name: 'large', base_url: null },
   gpu: { kind: 'gpu', base_url: 'https://gpu.example/', token_secret: null, binary_tensors: true, models: {} },
+  mcu: { kind: 'mcu', pool: 'devices', shards: 1 },
 };
 
 export type TargetOptions = Partial<Omit<TargetSpec, 'endpoint' | 'serves'>> & {
