@@ -3,6 +3,7 @@
  */
 import { join } from 'node:path';
 import { App } from 'aws-cdk-lib';
+import { buildSmallFunctions } from '../lambdas/build-functions.ts';
 import { buildLambdaPackage } from '../lambdas/build.ts';
 import { addDeployment } from './deployment.ts';
 import { modelServerPackage } from './model-server-package.ts';
@@ -13,7 +14,10 @@ async function synthesise(): Promise<void> {
   const settings = parseSettings(app.node.tryGetContext(SETTINGS_CONTEXT_KEY));
   const root = join(import.meta.dirname, '..');
   const request = { arch: 'arm64', variants: settings.function.variants } as const;
-  addDeployment(app, settings, await modelServerPackage(root, request, buildLambdaPackage));
+  addDeployment(app, settings, {
+    modelServer: await modelServerPackage(root, request, buildLambdaPackage),
+    functions: await buildSmallFunctions(join(root, 'dist', 'functions')),
+  });
   app.synth();
 }
 

@@ -58,7 +58,7 @@ function templateResources(wanted: Settings): TemplateResource[] {
     mkdirSync(emptyPackage);
     writeFileSync(join(emptyPackage, 'index.mjs'), '');
     const app = new App({ context, outdir: join(scratch, 'out') });
-    addDeployment(app, wanted, emptyPackage);
+    addDeployment(app, wanted, { modelServer: emptyPackage, functions: emptyPackage });
     return app.synth().stacks.flatMap((stack) => Object.values(templateSchema.parse(stack.template).Resources));
   } finally {
     rmSync(scratch, { recursive: true, force: true });

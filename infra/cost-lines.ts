@@ -2,6 +2,7 @@
  * From a deployment's resources to what each kind costs a month at rest. Pure; printing is in cost-at-rest.ts.
  */
 import * as z from 'zod';
+import { PROBE_MINUTES } from './probe-schedule.ts';
 import { FREE_AT_REST, HOURS_A_MONTH, PRICES, SECONDS_A_MONTH } from './prices.ts';
 import type { Price } from './prices.ts';
 import type { Settings } from './settings.ts';
@@ -44,6 +45,7 @@ export function costLines(resources: readonly TemplateResource[], assumed: Assum
     priced('GB of point-in-time recovery', count('AWS::DynamoDB::GlobalTable') * assumed.tableGb, PRICES.tableRecovery),
     priced('GB in the bucket', count('AWS::S3::Bucket') * assumed.bucketGb, PRICES.bucketStorage),
     priced('GB of images', count('AWS::ECR::Repository') * assumed.imageGb, PRICES.imageStorage),
+    ...scheduledLooks(count('AWS::Events::Rule')),
     ...provisionedFunction(assumed.settings),
     ...endpoint(count('AWS::SageMaker::Endpoint'), assumed),
   ];
@@ -66,6 +68,22 @@ function metricsIn(alarm: TemplateResource): number {
   if (!Array.isArray(queries)) return 1;
   return queries.filter((query: unknown) => typeof query === 'object' && query !== null && 'MetricStat' in query)
     .length;
+}
+
+/** The probe runs whether anybody calls or not. Its second is a generous guess; most looks take a tenth of it. */
+function scheduledLooks(schedules: number): CostLine[] {
+  if (schedules === 0) return [];
+  const PROBED_TARGETS = 2;
+  const LOAD_READ_EVERY_MINUTES = 10;
+  const PROBE_GB = 0.25;
+  const minutes = SECONDS_A_MONTH / 60;
+  const looks = minutes / PROBE_MINUTES;
+  return [
+    priced('looks at the targets', looks, PRICES.functionRun),
+    priced('GB-seconds of them', looks * PROBE_GB, PRICES.functionSecond),
+    priced('statuses put by them', looks * PROBED_TARGETS, PRICES.tableWrite),
+    priced('metrics read by them', (minutes / LOAD_READ_EVERY_MINUTES) * PROBED_TARGETS, PRICES.metricRead),
+  ];
 }
 
 function provisionedFunction({ function: { provisionedConcurrency, memoryMb } }: Settings): CostLine[] {

@@ -1,5 +1,5 @@
 /**
- * One deployment: its three stacks, split by lifetime, and the checks every synth must pass. Pure of settings and
+ * One deployment: its stacks, split by lifetime, and the checks every synth must pass. Pure of settings and
  * files: app.ts reads those, tests pass their own.
  */
 import { Tags, Validations } from 'aws-cdk-lib';
@@ -9,16 +9,24 @@ import { deploymentName } from './settings.ts';
 import type { Settings } from './settings.ts';
 import { ComputeStack } from './stacks/compute.ts';
 import { DataStack } from './stacks/data.ts';
+import { OperationsStack } from './stacks/operations.ts';
 import { ObservabilityStack } from './stacks/observability.ts';
+
+/** Directories of what was built beforehand. */
+export type Packages = {
+  readonly modelServer: string;
+  /** The small functions, `<name>.mjs` each. */
+  readonly functions: string;
+};
 
 export type Deployment = {
   readonly data: DataStack;
   readonly compute: ComputeStack;
+  readonly operations: OperationsStack;
   readonly observability: ObservabilityStack;
 };
 
-/** @param packageDir directory of the built model server package */
-export function addDeployment(app: App, settings: Settings, packageDir: string): Deployment {
+export function addDeployment(app: App, settings: Settings, packages: Packages): Deployment {
   const name = deploymentName(settings);
   const shared = { settings, ...environmentOf(settings) };
   const data = new DataStack(app, 'Data', {
@@ -31,7 +39,15 @@ export function addDeployment(app: App, settings: Settings, packageDir: string):
     stackName: `${name}-compute`,
     description: 'Hybrid inference: model function, endpoint, worker access',
     data,
-    packageDir,
+    packageDir: packages.modelServer,
+  });
+  const operations = new OperationsStack(app, 'Operations', {
+    ...shared,
+    stackName: `${name}-operations`,
+    description: 'Hybrid inference: resource probe',
+    data,
+    compute,
+    packageDir: packages.functions,
   });
   const observability = new ObservabilityStack(app, 'Observability', {
     ...shared,
@@ -43,7 +59,7 @@ export function addDeployment(app: App, settings: Settings, packageDir: string):
   Tags.of(app).add('project', settings.name);
   Tags.of(app).add('environment', settings.environment);
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
-  return { data, compute, observability };
+  return { data, compute, operations, observability };
 }
 
 function environmentOf({ account, region }: Settings): Pick<StackProps, 'env'> {

@@ -18,6 +18,18 @@ export const PRICES = {
     unit: 'GB-second, arm64',
     source: 'https://aws.amazon.com/lambda/pricing/',
   },
+  functionRun: {
+    usd: 0.0000002,
+    unit: 'run of a function',
+    source: 'https://aws.amazon.com/lambda/pricing/',
+  },
+  functionSecond: {
+    usd: 0.0000133334,
+    unit: 'GB-second, arm64',
+    source: 'https://aws.amazon.com/lambda/pricing/',
+  },
+  tableWrite: { usd: 0.000000625, unit: 'write', source: 'https://aws.amazon.com/dynamodb/pricing/on-demand/' },
+  metricRead: { usd: 0.00001, unit: 'metric read', source: 'https://aws.amazon.com/cloudwatch/pricing/' },
 } as const satisfies Record<string, Price>;
 
 /** Types that cost nothing while nobody calls. A type in neither list is reported as unpriced. */
@@ -25,12 +37,14 @@ export const FREE_AT_REST: ReadonlySet<string> = new Set([
   'AWS::ApplicationAutoScaling::ScalableTarget',
   'AWS::ApplicationAutoScaling::ScalingPolicy',
   'AWS::Budgets::Budget',
+  'AWS::Events::Rule',
   'AWS::IAM::ManagedPolicy',
   'AWS::IAM::OIDCProvider',
   'AWS::IAM::Policy',
   'AWS::IAM::Role',
   'AWS::Lambda::Alias',
   'AWS::Lambda::Function',
+  'AWS::Lambda::Permission',
   'AWS::Lambda::Url',
   'AWS::Lambda::Version',
   'AWS::Logs::LogGroup',

@@ -20,6 +20,7 @@ import { REPOSITORY_ROOT } from './bundle-worker.ts';
 import { startIdentityHost, type IdentityHost } from './identity-host.ts';
 import { createIdentityKeyPair, type IdentityKeyPair } from './identity-keys.ts';
 import type { FindKey, KnownKey } from './sigv4.ts';
+import { startProbeTimer } from './probe-timer.ts';
 import { startWorker, type LocalWorker } from './worker.ts';
 
 export const LOCAL_REGION = 'us-east-1';
@@ -28,6 +29,8 @@ export const LOCAL_ENVIRONMENT = 'local';
 const ENDPOINT_NAME = 'hybrid-inference-large';
 /** Each is a process with the model loaded. */
 const LAMBDA_CONCURRENCY = 4;
+/** AWS's schedule has two minutes; a person who looks at a stack waits less. */
+const PROBE_EVERY_MS = 15_000;
 const FUNCTION_NAME = 'hybrid-inference-base';
 const ROLE_NAME = 'hybrid-inference-local-worker';
 const IDENTITY = { audience: 'sts.amazonaws.com', subject: ROLE_NAME };
@@ -134,6 +137,16 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       sagemaker.waitUntilReady(),
       echo.waitUntilReady(),
     ]);
+    opening(
+      startProbeTimer({
+        identity: credentials,
+        region: LOCAL_REGION,
+        databaseUrl: dynamodb.url,
+        table: LOCAL_TABLE,
+        environment: LOCAL_ENVIRONMENT,
+        everyMs: PROBE_EVERY_MS,
+      }),
+    );
     return {
       url: worker.url,
       dynamodb,

@@ -63,3 +63,12 @@ export const REQUEST_ID_HEADER = 'x-request-id';
 export const DEADLINE_HEADER = 'x-deadline-ms';
 /** Milliseconds the upstream spent computing, as it measured itself. */
 export const COMPUTE_HEADER = 'x-compute-ms';
+
+/** What the probe last saw of the places of one region; one item a target. */
+export function resourcePartition(region: string): string {
+  return `RES#${region}`;
+}
+
+export function resourceSortKey(kind: string, id: string): string {
+  return `${kind}#${id}`;
+}

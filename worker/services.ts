@@ -27,6 +27,7 @@ import { createGuardKeeper } from './store/guard-keeper.ts';
 import { createLruCache } from './store/lru-cache.ts';
 import { createDynamoMetricsStore } from './store/metrics-store.ts';
 import { createRecordSink } from './store/record-sink.ts';
+import { createStatusKeeper } from './store/status-keeper.ts';
 import type { CredentialsSource } from './aws/credentials.ts';
 import { createWorkerCredentials } from './aws/worker-credentials.ts';
 import { createWeightsReader } from './store/weights.ts';
@@ -81,6 +82,14 @@ function createServices(bindings: unknown): Services {
     isolateId,
     onFailure: (error) => logger.log('warn', 'a metrics window could not be put', '', { detail: messageOf(error) }),
   });
+  const statuses =
+    table &&
+    createStatusKeeper({
+      client: table,
+      clock,
+      reported: (seen) => state.reported(seen),
+      onFailure: (error) => logger.log('warn', 'resource status is not readable', '', { detail: messageOf(error) }),
+    });
   const config = createConfigKeeper({
     store: table && storedConfig(table, env.ENVIRONMENT),
     embedded: embeddedConfig(env),
@@ -88,8 +97,11 @@ function createServices(bindings: unknown): Services {
     random,
     refreshMs: CONFIG_REFRESH_MS,
     onFailure: (error) => logger.log('warn', 'configuration refresh failed', '', { detail: messageOf(error) }),
-    // Whoever published wants to know where it is in force: once a publish, with the window that is open anyway.
-    onChange: () => sink.flush(true),
+    afterLook: async (loaded, isChanged) => {
+      // Whoever published wants to know where it is in force: once a publish, with the window that is open anyway.
+      if (isChanged) await sink.flush(true);
+      await statuses?.refresh(loaded);
+    },
   });
   return {
     clock,

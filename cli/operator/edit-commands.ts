@@ -8,7 +8,9 @@ import type { Config, RouteSpec } from '../../shared/schema/config.ts';
 import { issuePath } from '../../shared/schema/issue-path.ts';
 import { policySchema } from '../../shared/schema/route-policy.ts';
 import { CommandFailure } from '../command-failure.ts';
+import type { ProbedStatus } from '../../shared/control/resource-status.ts';
 import { readCurrent } from '../control/config-versions.ts';
+import { readStatuses } from '../control/resource-statuses.ts';
 import type { GlobalFlags } from './connection.ts';
 import { performOnTable, type Operator } from './operator.ts';
 import { collect, parseMs, parseRatio } from './parse-option.ts';
@@ -106,7 +108,15 @@ export function createTargetsCommand(operator: Operator): Command {
         .action((_flags: GlobalFlags, command: Command) =>
           performOnTable(operator, command.optsWithGlobals<GlobalFlags>(), async (connection) => {
             const { facts, config } = await readCurrent(connection.table, connection.environment);
-            return { value: { version: facts.version, targets: config.targets }, text: targetsTable(config) };
+            const statuses = await readStatuses(connection.table, config);
+            const targets = config.targets.map((target) => ({
+              ...target,
+              status: statusValue(statuses.get(target.id)),
+            }));
+            return {
+              value: { version: facts.version, targets },
+              text: targetsTable(config, statuses, operator.nowMs()),
+            };
           }),
         ),
     )
@@ -178,13 +188,34 @@ function routesTable(routes: readonly RouteSpec[]): string {
   return table(['route', 'model', 'policy', 'deadline ms', 'cache ms', 'agreement'], rows);
 }
 
-function targetsTable(config: Config): string {
-  const rows = config.targets.map((target) => [
-    target.id,
-    target.endpoint.kind,
-    target.region,
-    target.enabled ? 'enabled' : 'drained',
-    target.serves.map((served) => `${served.model}/${served.variant}`).join(' '),
-  ]);
-  return table(['target', 'kind', 'region', 'state', 'serves'], rows);
+function statusValue(status: ProbedStatus | undefined): object | null {
+  if (status === undefined) return null;
+  return {
+    health: status.health,
+    as_of: new Date(status.asOfMs).toISOString(),
+    latency_ms: status.latencyMs,
+    load_ratio: status.loadRatio,
+    detail: status.detail,
+  };
+}
+
+function targetsTable(config: Config, statuses: ReadonlyMap<string, ProbedStatus>, nowMs: number): string {
+  const rows = config.targets.map((target) => {
+    const status = statuses.get(target.id);
+    return [
+      target.id,
+      target.endpoint.kind,
+      target.region,
+      target.enabled ? 'enabled' : 'drained',
+      status === undefined ? '-' : `${status.health}: ${status.detail}`,
+      status === undefined ? '-' : `${Math.max(0, Math.round((nowMs - status.asOfMs) / 1_000))} s ago`,
+      load(status?.loadRatio ?? null),
+      target.serves.map((served) => `${served.model}/${served.variant}`).join(' '),
+    ];
+  });
+  return table(['target', 'kind', 'region', 'state', 'last probe', '', 'load', 'serves'], rows);
+}
+
+function load(ratio: number | null): string {
+  return ratio === null ? '-' : `${(100 * ratio).toFixed(0)} %`;
 }

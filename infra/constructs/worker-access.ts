@@ -10,6 +10,7 @@ import { Construct } from 'constructs';
 import { configPartition } from '../../shared/names.ts';
 import { deploymentName } from '../settings.ts';
 import type { Settings } from '../settings.ts';
+import { onlyPartitions } from './table-access.ts';
 
 /** Partitions the worker writes: raw metric flushes and what audits said. Never calibration records. */
 export const WRITABLE_PARTITIONS = ['M1#*', 'AUDIT#*'];
@@ -86,14 +87,6 @@ function workerStatements({ settings, table, alias, endpointArn }: WorkerAccessP
     );
   }
   return statements;
-}
-
-/** ForAllValues is true of a request that names no key at all, hence the second half. */
-function onlyPartitions(partitions: string[]): Record<string, Record<string, unknown>> {
-  return {
-    'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': partitions },
-    Null: { 'dynamodb:LeadingKeys': 'false' },
-  };
 }
 
 function workerRole(scope: Construct, settings: Settings): Role | null {

@@ -25,6 +25,7 @@ export class ComputeStack extends Stack {
   readonly alias: Alias;
   /** Null while the settings name no image. */
   readonly endpointName: string | null;
+  readonly endpointArn: string | null;
 
   constructor(scope: Construct, id: string, props: ComputeStackProps) {
     super(scope, id, props);
@@ -34,14 +35,15 @@ export class ComputeStack extends Stack {
     this.alias = modelFunction.alias;
     this.endpointName = this.#addEndpoint(settings, data);
 
+    this.endpointArn =
+      this.endpointName === null
+        ? null
+        : this.formatArn({ service: 'sagemaker', resource: 'endpoint', resourceName: this.endpointName });
     const access = new WorkerAccess(this, 'WorkerAccess', {
       settings,
       table: data.table,
       alias: this.alias,
-      endpointArn:
-        this.endpointName === null
-          ? null
-          : this.formatArn({ service: 'sagemaker', resource: 'endpoint', resourceName: this.endpointName }),
+      endpointArn: this.endpointArn,
     });
     workerOutputs(this, {
       settings,

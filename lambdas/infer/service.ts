@@ -139,7 +139,8 @@ export function createService({ registry, logger, groupSize, maxInFlight, nowMs 
 
   function fail(cause: unknown, facts: Facts): Answer {
     const error = asGatewayError(cause);
-    log(facts, error);
+    // The resource probe looks this way every other minute; nobody who wants an answer does.
+    if (error.code !== 'method_not_allowed') log(facts, error);
     const body = { error: { code: error.code, message: error.message, request_id: facts.requestId } };
     const headers = {
       'content-type': 'application/json',

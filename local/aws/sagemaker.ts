@@ -11,6 +11,7 @@ import { startHttpService } from '../lib/http-service.ts';
 import type { ServiceCounts, ServiceRequest } from '../lib/http-service.ts';
 import { verifySigV4 } from '../sigv4.ts';
 import type { FindKey } from '../sigv4.ts';
+import { answerControlCall, isControlCall } from './sagemaker-control.ts';
 import { startContainer } from './sagemaker-container.ts';
 import type { ContainerState } from './sagemaker-container.ts';
 import { MAX_BODY_BYTES, invokeContainer, sendModelError } from './sagemaker-invoke.ts';
@@ -78,6 +79,7 @@ export async function startSageMaker(options: SageMakerOptions): Promise<SageMak
         nowMs: now(),
       });
       if (verification.kind === 'refused') sendRestJsonError(response, restSignatureError(verification));
+      else if (isControlCall(request)) answerControlCall(request, response, spec, container.state());
       else await route(request, response);
     },
   });

@@ -77,6 +77,15 @@ describe('an operator', () => {
     expect(Object.values(ran.json.isolates[0].places)).toEqual([1]);
   });
 
+  it('sees how the places are, probed without an inference', async () => {
+    const { json } = await hybrid('targets', 'list');
+    const health = json.targets.map((target: { id: string; status: { health: string } | null }) => [
+      target.id,
+      target.status?.health,
+    ]);
+    expect(Object.fromEntries(health)).toMatchObject({ lambda: 'up', sagemaker: 'up' });
+  });
+
   it('rolls back in one command', async () => {
     const ran = await hybrid('config', 'rollback', '--wait');
     expect(ran).toMatchObject({ status: 0, json: { version: 3, wait: { everywhere: true } } });

@@ -67,8 +67,12 @@ describe('acknowledged findings', () => {
         .map(({ data }) => ({ path: node.path, rules: JSON.stringify(data) })),
     );
 
-  test('are two, each on the construct it is about', () => {
-    expect(acknowledged.map(({ path }) => path).sort()).toEqual(['Compute/ModelEndpoint/Role', 'Data/Models']);
+  test('are three, each on the construct it is about', () => {
+    expect(acknowledged.map(({ path }) => path).sort()).toEqual([
+      'Compute/ModelEndpoint/Role',
+      'Data/Models',
+      'Operations/ResourceProbe/Probe/Role',
+    ]);
     expect(acknowledged.find(({ path }) => path === 'Data/Models')?.rules).toContain('AwsSolutions-S1');
     expect(acknowledged.find(({ path }) => path === 'Compute/ModelEndpoint/Role')?.rules).toContain(
       'AwsSolutions-IAM5[Resource::*]',

@@ -14,15 +14,24 @@ import { scratchDir } from './scratch.ts';
 
 export const ROOT = join(import.meta.dirname, '..', '..');
 
-export type Templates = { readonly data: Template; readonly compute: Template; readonly observability: Template };
+export type Templates = {
+  readonly data: Template;
+  readonly compute: Template;
+  readonly operations: Template;
+  readonly observability: Template;
+};
 
 export function newDeployment(settings: object = {}): { readonly app: App; readonly deployment: Deployment } {
   const scratch = scratchDir();
   const packageDir = join(scratch, 'package');
   mkdirSync(packageDir);
-  writeFileSync(join(packageDir, 'handler.mjs'), 'export const handler = () => {};');
+  for (const file of ['handler.mjs', 'probe.mjs'])
+    writeFileSync(join(packageDir, file), 'export const handler = () => {};');
   const app = new App({ context: readCdkContext(ROOT), outdir: join(scratch, 'out') });
-  return { app, deployment: addDeployment(app, parseSettings(settings), packageDir) };
+  return {
+    app,
+    deployment: addDeployment(app, parseSettings(settings), { modelServer: packageDir, functions: packageDir }),
+  };
 }
 
 /** Without CloudFormation's rules, whose engine takes seconds to start in each file; checks.test.ts has them on. */
@@ -30,10 +39,11 @@ export function synthesise(settings: object = {}): Templates {
   const before = process.env['CDK_VALIDATION'];
   process.env['CDK_VALIDATION'] = 'false';
   try {
-    const { data, compute, observability } = newDeployment(settings).deployment;
+    const { data, compute, operations, observability } = newDeployment(settings).deployment;
     return {
       data: Template.fromStack(data),
       compute: Template.fromStack(compute),
+      operations: Template.fromStack(operations),
       observability: Template.fromStack(observability),
     };
   } finally {

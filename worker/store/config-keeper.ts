@@ -20,8 +20,8 @@ export type ConfigKeeperOptions = {
   readonly firstLoadWaitMs?: number;
   /** Told of every failed refresh; the error's private detail is for the log only. */
   readonly onFailure?: (error: unknown) => void;
-  /** Runs once a loaded version is in force, as part of the refresh. It must not reject. */
-  readonly onChange?: () => Promise<void>;
+  /** Runs after every look that succeeded, as part of the refresh. It must not reject. */
+  readonly afterLook?: (config: Config, isChanged: boolean) => Promise<void>;
 };
 
 /** Keeps work alive after the answer is sent: `waitUntil` in a worker. */
@@ -62,13 +62,13 @@ export function createConfigKeeper(options: ConfigKeeperOptions): ConfigKeeper {
 
   async function load(from: ConfigStore): Promise<void> {
     const known = inForce.source === 'dynamodb' ? inForce.version : undefined;
-    let isChanged = false;
+    let found: 'nothing' | 'same' | 'changed' = 'nothing';
     try {
       const loaded = await loadWithin(from, known, loadTimeoutMs);
       if (loaded !== undefined) inForce = { ...loaded, source: 'dynamodb', inForceSinceMs: clock.now() };
       lastError = null;
       failures = 0;
-      isChanged = loaded !== undefined;
+      found = loaded === undefined ? 'same' : 'changed';
     } catch (error) {
       lastError = publicReason(error);
       failures += 1;
@@ -76,7 +76,7 @@ export function createConfigKeeper(options: ConfigKeeperOptions): ConfigKeeper {
     }
     lastCheckedMs = clock.now();
     nextLookMs = lastCheckedMs + pauseMs();
-    if (isChanged) await options.onChange?.();
+    if (found !== 'nothing') await options.afterLook?.(inForce.config, found === 'changed');
   }
 
   function pauseMs(): number {

@@ -170,4 +170,24 @@ describe('the configuration keeper', () => {
     expect(background).toEqual([]);
     expect(keeper.status()).toMatchObject({ lastCheckedMs: null, lastError: 'no DynamoDB table is configured' });
   });
+
+  it('tells after each look that succeeded what is in force and whether it changed', async () => {
+    const looks: [string, boolean][] = [];
+    const { store, keeper } = open({
+      afterLook: async (config, isChanged) => void looks.push([config.description, isChanged]),
+    });
+    store.publish(described('first'));
+    await keeper.refresh();
+    await keeper.refresh();
+    store.misbehave('fail');
+    await keeper.refresh();
+    store.misbehave(undefined);
+    store.publish(described('second'));
+    await keeper.refresh();
+    expect(looks).toEqual([
+      ['first', true],
+      ['first', false],
+      ['second', true],
+    ]);
+  });
 });

@@ -1,0 +1,33 @@
+/**
+ * What works beside the way of a request: the scheduled look at the targets. Stopping it stops no answer.
+ */
+/* oxlint-disable no-new -- a construct joins its scope when made */
+import { Stack } from 'aws-cdk-lib';
+import type { StackProps } from 'aws-cdk-lib';
+import type { Construct } from 'constructs';
+import { ResourceProbe } from '../constructs/resource-probe.ts';
+import type { Settings } from '../settings.ts';
+import type { ComputeStack } from './compute.ts';
+import type { DataStack } from './data.ts';
+
+export type OperationsStackProps = StackProps & {
+  readonly settings: Settings;
+  readonly data: DataStack;
+  readonly compute: ComputeStack;
+  /** Directory of the small functions, `<name>.mjs` each. */
+  readonly packageDir: string;
+};
+
+export class OperationsStack extends Stack {
+  constructor(scope: Construct, id: string, props: OperationsStackProps) {
+    super(scope, id, props);
+    const { settings, data, compute, packageDir } = props;
+    new ResourceProbe(this, 'ResourceProbe', {
+      settings,
+      table: data.table,
+      alias: compute.alias,
+      endpointArn: compute.endpointArn,
+      packageDir,
+    });
+  }
+}
