@@ -11,8 +11,6 @@ const here = dirname(fileURLToPath(import.meta.url));
 
 const ENTRY_POINTS = { probe: join(here, 'probe/handler.ts') } as const;
 
-export type SmallFunctionName = keyof typeof ENTRY_POINTS;
-
 /** @returns the directory, with `<name>.mjs` for each function */
 export async function buildSmallFunctions(outDir: string): Promise<string> {
   await rm(outDir, { recursive: true, force: true });

@@ -10,7 +10,7 @@ export type AwsIdentity = {
   readonly sessionToken?: string | undefined;
 };
 
-export type AwsAnswer = { readonly status: number; readonly headers: Headers; readonly text: string };
+type AwsAnswer = { readonly status: number; readonly headers: Headers; readonly text: string };
 
 export type AwsCaller = {
   /** Rejects where nothing answers within the time limit; every answer is a value. */
@@ -19,13 +19,13 @@ export type AwsCaller = {
   operation(call: AwsOperation): Promise<unknown>;
 };
 
-export type AwsInit = {
+type AwsInit = {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array<ArrayBuffer>;
 };
 
-export type AwsOperation = {
+type AwsOperation = {
   readonly service: string;
   readonly region: string;
   readonly url: string;
