@@ -118,6 +118,7 @@ const REASONS: Readonly<Record<RefusalReason, string>> = {
   payload_too_large: 'input too large',
   batch_too_large: 'too many inputs',
   over_budget: 'too dear',
+  budget_spent: 'budget spent',
   model_broken: 'model broken',
   below_min_accuracy: 'not accurate enough',
   too_slow: 'too slow',

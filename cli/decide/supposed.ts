@@ -127,7 +127,7 @@ function undeployed({ endpoint }: TargetSpec): string | undefined {
       return endpoint.endpoint_name === null ? 'no endpoint name is configured' : undefined;
     case 'gpu':
       return endpoint.base_url === null ? 'no base_url is configured' : undefined;
-    default:
+    case 'edge':
       return undefined;
   }
 }

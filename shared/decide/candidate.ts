@@ -41,6 +41,14 @@ export type Candidate = {
   readonly acceptance: AcceptanceEstimate | undefined;
 };
 
+/** A candidate that is to be asked. */
+export type Choice = {
+  readonly candidate: Candidate;
+  readonly acceptConfidence: number;
+  /** Begun together with the first, because time would not hold both in sequence. */
+  readonly isSpeculative?: boolean;
+};
+
 export function toCandidate(
   state: TargetState,
   served: TargetSpec['serves'][number],

@@ -3,11 +3,11 @@
  * before it. Owns where the caller's complexity makes it start and how sure each answer must be.
  */
 import type { CascadeSteps } from '../schema/route-policy.ts';
-import type { Candidate } from './candidate.ts';
+import type { Candidate, Choice } from './candidate.ts';
 import type { Facts } from './facts.ts';
 import type { MissedRequirement } from './plan-types.ts';
 import { best, bestEffort, byAccuracy, byCost, isHard, isUrgent, selectSingle, tooSlow } from './select-single.ts';
-import type { Choice, Selection, SetAside } from './select-single.ts';
+import type { Selection, SetAside } from './select-single.ts';
 import { spread } from './spread.ts';
 
 /** What is left for all primary attempts together. */

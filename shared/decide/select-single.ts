@@ -2,7 +2,7 @@
  * One primary place by the policy's order, among those that meet the requirements; when none does, the best effort.
  * Owns which requirement gives way first: complexity (a hint), then accuracy, then time (a late answer is none).
  */
-import type { Candidate } from './candidate.ts';
+import type { Candidate, Choice } from './candidate.ts';
 import type { Facts } from './facts.ts';
 import type { MissedRequirement, RefusalReason } from './plan-types.ts';
 import { spread } from './spread.ts';
@@ -16,13 +16,6 @@ export const byLatency: Order = (a, b) =>
   a.rankMs - b.rankMs || a.rankCostNanos - b.rankCostNanos || b.accuracy - a.accuracy;
 export const byAccuracy: Order = (a, b) =>
   b.accuracy - a.accuracy || a.rankCostNanos - b.rankCostNanos || a.rankMs - b.rankMs;
-
-export type Choice = {
-  readonly candidate: Candidate;
-  readonly acceptConfidence: number;
-  /** Begun together with the first, because time would not hold both in sequence. */
-  readonly isSpeculative?: boolean;
-};
 
 /** A candidate that a requirement keeps from being primary. It may still stand in reserve. */
 export type SetAside = { readonly candidate: Candidate; readonly reason: RefusalReason; readonly detail: string };
