@@ -27,6 +27,9 @@ export type Harness = {
   readonly scripts: Record<string, Script>;
   readonly calls: { target: string; call: TargetCall }[];
   readonly shared: Map<string, string>;
+  /** Work that goes on after answers. */
+  readonly background: Promise<unknown>[];
+  readonly context: NonNullable<Parameters<ReturnType<typeof createApp>['request']>[3]>;
   nowMs: number;
   /** What the next request draws. */
   random: number;
@@ -79,19 +82,24 @@ export function failing(reason: Extract<TargetResult, { kind: 'failed' }>['reaso
 }
 
 export function createHarness(
-  overrides: Partial<Pick<Services, 'access' | 'metricsStore' | 'guard'>> & { config?: Config } = {},
+  overrides: Partial<Pick<Services, 'access' | 'metricsStore' | 'guard' | 'clock'>> & {
+    config?: Config;
+    /** Real places in the scripted ones' stead; undefined: scripted all the same. */
+    open?: (spec: TargetSpec) => Target | undefined;
+  } = {},
 ): Harness {
   const records: RequestRecord[] = [];
   const lines: string[] = [];
   const calls: Harness['calls'] = [];
   const shared = new Map<string, string>();
+  const background: Promise<unknown>[] = [];
   const scripts: Record<string, Script> = {
     edge: answering(0.99),
     lambda: answering(0.99),
     sagemaker: answering(0.99),
   };
   const state = { nowMs: 1_700_000_000_000, random: 0.5, config: overrides.config ?? testConfig() };
-  const clock = { now: () => state.nowMs };
+  const clock = overrides.clock ?? { now: () => state.nowMs };
   const logger = createLogger(clock, 'debug', (line) => lines.push(line));
   const counted = emptyMetrics();
   const sharedCache: SharedCache = {
@@ -142,7 +150,8 @@ export function createHarness(
     access: overrides.access ?? { deploymentKeySha256: undefined, waitForStoredConfig: false },
     state: new IsolateState(),
     targetsOf: (config) => {
-      const targets = made.get(config) ?? new Map(config.targets.map((spec) => [spec.id, target(spec)]));
+      const targets =
+        made.get(config) ?? new Map(config.targets.map((spec) => [spec.id, overrides.open?.(spec) ?? target(spec)]));
       made.set(config, targets);
       return targets;
     },
@@ -161,7 +170,11 @@ export function createHarness(
     metricsStore: overrides.metricsStore satisfies MetricsStore | undefined,
   };
   const app = createApp(services);
-  const context = { waitUntil: () => undefined, passThroughOnException: () => undefined, props: {} };
+  const context = {
+    waitUntil: (work: Promise<unknown>) => void background.push(work),
+    passThroughOnException: () => undefined,
+    props: {},
+  };
   return {
     app,
     services,
@@ -170,6 +183,8 @@ export function createHarness(
     scripts,
     calls,
     shared,
+    background,
+    context,
     get nowMs() {
       return state.nowMs;
     },
