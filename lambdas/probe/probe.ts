@@ -58,6 +58,7 @@ async function lookAt(target: TargetSpec, options: ProbeOptions): Promise<Look> 
     case 'gpu':
       return endpoint.base_url === null ? undefined : lookAtServer(endpoint.base_url, options);
     case 'edge':
+    case 'mcu':
       return undefined;
   }
 }
