@@ -128,6 +128,7 @@ function undeployed({ endpoint }: TargetSpec): string | undefined {
     case 'gpu':
       return endpoint.base_url === null ? 'no base_url is configured' : undefined;
     case 'edge':
+    case 'mcu':
       return undefined;
   }
 }
