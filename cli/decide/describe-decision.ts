@@ -3,7 +3,8 @@
  * expected of each, and who was left out for which reason. Owns the words.
  */
 import { usdFromNanos } from '../../shared/measure/pricing.ts';
-import type { MissedRequirement, PlannedAttempt, Refusal, RefusalReason } from '../../shared/decide/plan-types.ts';
+import { MISSED_WORDS, REFUSAL_WORDS } from '../../shared/decide/explain.ts';
+import type { PlannedAttempt, Refusal } from '../../shared/decide/plan-types.ts';
 import type { Requirements } from '../../shared/schema/infer-request.ts';
 import { renderTable, type Column } from '../text-table.ts';
 import type { OfflineDecision } from './decide-offline.ts';
@@ -41,18 +42,11 @@ function askedFor(requirements: Requirements): string {
 
 function conclusion({ plan }: OfflineDecision): string {
   const lines = [plan.reason];
-  if (plan.missed.length > 0) lines.push(`Cannot be promised: ${plan.missed.map((it) => MISSED[it]).join(', ')}.`);
+  if (plan.missed.length > 0)
+    lines.push(`Cannot be promised: ${plan.missed.map((it) => MISSED_WORDS[it]).join(', ')}.`);
   if (plan.retryAfterMs !== undefined) lines.push(`A place may be back in ${number(plan.retryAfterMs)} ms.`);
   return lines.join('\n');
 }
-
-const MISSED: Readonly<Record<MissedRequirement, string>> = {
-  latency_requirement: 'an answer in time',
-  min_accuracy: 'the accuracy asked for',
-  max_cost_usd: 'the cost asked for',
-  model_complexity: 'the complexity asked for',
-  confidence: 'the confidence its route asks',
-};
 
 type AttemptColumn = Column & { readonly of: (attempt: PlannedAttempt, position: number) => string };
 
@@ -102,30 +96,9 @@ function refusalTable(refused: readonly Refusal[]): string {
   ];
   return renderTable(
     columns,
-    refused.map(({ target, variant, reason, detail }) => [target, variant, `${REASONS[reason]}: ${detail}`]),
+    refused.map(({ target, variant, reason, detail }) => [target, variant, `${REFUSAL_WORDS[reason]}: ${detail}`]),
   );
 }
-
-const REASONS: Readonly<Record<RefusalReason, string>> = {
-  disabled: 'switched off',
-  unreachable: 'cannot be reached',
-  reported_down: 'reported down',
-  placement_excluded: 'not where it may run',
-  variant_not_pinned: 'another variant is pinned',
-  breaker_open: 'breaker open',
-  breaker_half_open: 'breaker half open',
-  concurrency_limit: 'full',
-  payload_too_large: 'input too large',
-  batch_too_large: 'too many inputs',
-  over_budget: 'too dear',
-  budget_spent: 'budget spent',
-  model_broken: 'model broken',
-  below_min_accuracy: 'not accurate enough',
-  too_slow: 'too slow',
-  complexity_skips: 'skipped by complexity',
-  shortcut_off: 'shortcut off',
-  not_in_policy: 'not in the policy',
-};
 
 function expectation({ plan, model }: OfflineDecision): string {
   const { latencyMs, costNanos, accuracy } = plan.predicted;

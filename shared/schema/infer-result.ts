@@ -18,6 +18,13 @@ export type AnsweredItem = {
   readonly accepted: boolean;
 };
 
+type Explanation = {
+  readonly planned: readonly PlannedAttempt[];
+  readonly refused: readonly Refusal[];
+  /** The same in sentences. */
+  readonly sentences: readonly string[];
+};
+
 export type Decision = {
   /** The place that gave the answer, or the last one tried. */
   readonly targetSelected: TargetUsed | null;
@@ -30,7 +37,7 @@ export type Decision = {
   readonly cloudOnlyCostNanos: number;
   readonly configVersion: string;
   /** Only where the caller asked for an explanation. */
-  readonly explanation: { readonly planned: readonly PlannedAttempt[]; readonly refused: readonly Refusal[] } | null;
+  readonly explanation: Explanation | null;
 };
 
 export type InferResult = {

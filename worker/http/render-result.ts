@@ -32,8 +32,9 @@ export function renderDecision(decision: Decision): Record<string, unknown> {
     missed: decision.missed,
     predicted: decision.predicted && {
       latency_ms: roundMs(decision.predicted.latencyMs),
+      in_time_probability: roundRatio(decision.predicted.inTimeRatio),
       cost_usd: usdFromNanos(decision.predicted.costNanos),
-      accuracy: decision.predicted.accuracy,
+      accuracy: roundRatio(decision.predicted.accuracy),
     },
     actual: { latency_ms: roundMs(decision.actual.latencyMs), cost_usd: usdFromNanos(decision.actual.costNanos) },
     cloud_only_cost_usd: usdFromNanos(decision.cloudOnlyCostNanos),
@@ -43,6 +44,7 @@ export function renderDecision(decision: Decision): Record<string, unknown> {
       : {
           planned: decision.explanation.planned.map(renderPlanned),
           refused: decision.explanation.refused.map(renderRefusal),
+          explanation: decision.explanation.sentences,
         }),
   };
 }
@@ -102,7 +104,11 @@ function renderPlanned(planned: PlannedAttempt): Record<string, unknown> {
     role: planned.role,
     accept_confidence: planned.acceptConfidence,
     timeout_ms: roundMs(planned.timeoutMs),
+    ...(planned.isSpeculative ? { speculative: true } : {}),
+    ...(planned.hedgeAfterMs === null ? {} : { hedge_after_ms: roundMs(planned.hedgeAfterMs) }),
     predicted: {
+      in_time_probability: roundRatio(planned.inTimeRatio),
+      accepted_ratio: roundRatio(planned.predictedAcceptedRatio),
       p50_ms: roundMs(planned.predictedP50Ms),
       p95_ms: roundMs(planned.predictedP95Ms),
       cost_usd: usdFromNanos(planned.predictedCostNanos),

@@ -2,6 +2,7 @@
  * Puts an execution, or a cached answer, into the result that every protocol renders.
  */
 import { GatewayError } from '../../shared/errors.ts';
+import { explainPlan } from '../../shared/decide/explain.ts';
 import type { Plan } from '../../shared/decide/plan-types.ts';
 import type { AnsweredItem, Decision, InferResult, TargetUsed } from '../../shared/schema/infer-result.ts';
 import type { AttemptRecord, CacheStatus } from '../../shared/schema/record.ts';
@@ -47,7 +48,7 @@ export function fromCache(
     actual: { latencyMs: actual.latencyMs, costNanos: actual.costNanos },
     cloudOnlyCostNanos: cached.cloudOnlyCostNanos,
     configVersion: actual.configVersion,
-    explanation: actual.explain ? { planned: [], refused: [] } : null,
+    explanation: actual.explain ? { planned: [], refused: [], sentences: [reason] } : null,
   });
 }
 
@@ -67,7 +68,9 @@ export function decisionFrom(
     actual: { latencyMs: actual.latencyMs, costNanos: actual.costNanos },
     cloudOnlyCostNanos: plan.cloudOnlyCostNanos,
     configVersion: actual.configVersion,
-    explanation: actual.explain ? { planned: plan.attempts, refused: plan.refused } : null,
+    explanation: actual.explain
+      ? { planned: plan.attempts, refused: plan.refused, sentences: explainPlan(plan) }
+      : null,
   };
 }
 
