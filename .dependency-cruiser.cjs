@@ -50,8 +50,17 @@ module.exports = {
     {
       name: 'only-the-composition-root-constructs-adapters',
       severity: 'error',
-      from: { path: '^worker/', pathNot: '^worker/(services|edge-models)\\.ts$|^worker/(aws|targets|store|engine)/' },
-      to: { path: '^worker/(aws|targets|store|engine)/' },
+      from: {
+        path: '^worker/',
+        pathNot: '^worker/(services|edge-models)\\.ts$|^worker/(aws|targets|store|engine|ort)/',
+      },
+      to: { path: '^worker/(aws|targets|store|engine|ort)/' },
+    },
+    {
+      name: 'the-router-does-not-bundle-onnx-runtime',
+      severity: 'error',
+      from: { path: '^worker/', pathNot: '^worker/ort/' },
+      to: { path: '^worker/ort/|node_modules/onnxruntime' },
     },
     {
       name: 'decide-knows-no-outside',

@@ -1,9 +1,6 @@
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
-import { stageWeights } from './local/stage-weights.ts';
-
-// The workerd project reads them as static assets when it starts.
-await stageWeights('models', 'public');
+import { workerdOptions } from './test/tools/workerd-options.ts';
 
 export default defineConfig({
   test: {
@@ -15,6 +12,8 @@ export default defineConfig({
         'worker/index.ts',
         'worker/services.ts',
         'worker/edge-models.ts',
+        'worker/ort/**',
+        'worker/targets/edge-onnx.ts',
         'worker/engine/build.ts',
         'worker/engine/compile-kernels.ts',
         'local/start.ts',
@@ -54,7 +53,8 @@ export default defineConfig({
       },
       {
         extends: true,
-        plugins: [cloudflareTest({ wrangler: { configPath: './wrangler.toml' } })],
+        plugins: [cloudflareTest(workerdOptions)],
+        assetsInclude: ['**/*.onnx'],
         test: { name: 'workerd', include: ['test/workerd/**/*.test.ts'] },
       },
       {

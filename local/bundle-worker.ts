@@ -3,6 +3,7 @@
  * Leaves out uploading and minifying.
  */
 import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { basename, dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
@@ -17,10 +18,23 @@ export const REPOSITORY_ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 const MAIN_MODULE = 'index.js';
 
-export async function bundleWorker(): Promise<WorkerBundle> {
+export function bundleWorker(): Promise<WorkerBundle> {
+  return bundle('worker/index.ts', {});
+}
+
+/** Defines as in worker/ort/wrangler.toml, where they are explained. */
+export function bundleOnnxWorker(): Promise<WorkerBundle> {
+  return bundle('worker/ort/index.ts', {
+    'WebAssembly.instantiate': 'instantiateOnnxRuntime',
+    'globalThis.process': 'undefined',
+  });
+}
+
+async function bundle(entry: string, define: Readonly<Record<string, string>>): Promise<WorkerBundle> {
   const attached: Record<string, WorkerModule> = {};
   const result = await build({
-    entryPoints: [resolve(REPOSITORY_ROOT, 'worker/index.ts')],
+    entryPoints: [resolve(REPOSITORY_ROOT, entry)],
+    define: { ...define },
     absWorkingDir: REPOSITORY_ROOT,
     bundle: true,
     write: false,
@@ -43,8 +57,8 @@ function attachBinaries(attached: Record<string, WorkerModule>): Plugin {
   return {
     name: 'attach-binaries',
     setup(bundler) {
-      bundler.onResolve({ filter: /\.(hyb|hymc|wasm)$/ }, async ({ path, resolveDir }) => {
-        const file = resolve(resolveDir, path);
+      bundler.onResolve({ filter: /\.(hyb|hymc|wasm)$/ }, async ({ path, resolveDir, importer }) => {
+        const file = path.startsWith('.') ? resolve(resolveDir, path) : createRequire(importer).resolve(path);
         const name = `${basename(dirname(file))}-${basename(file)}`;
         const contents = new Uint8Array(await readFile(file));
         attached[name] = { type: file.endsWith('.wasm') ? 'wasm' : 'data', contents };

@@ -3,7 +3,7 @@
  */
 import { join } from 'node:path';
 import { Miniflare } from 'miniflare';
-import { bundleWorker, REPOSITORY_ROOT } from './bundle-worker.ts';
+import { bundleOnnxWorker, bundleWorker, REPOSITORY_ROOT, type WorkerBundle } from './bundle-worker.ts';
 import { stageWeights } from './stage-weights.ts';
 
 const WORKER_NAME = 'hybrid-inference';
@@ -20,14 +20,24 @@ export type LocalWorkerOptions = {
   readonly bindings: Readonly<Record<string, string>>;
   /** Holds `weights`; without it `public`, with what the cards of `models` name. */
   readonly assetsFolder?: string | undefined;
+  /** With ONNX Runtime's worker beside it. */
+  readonly onnx?: boolean | undefined;
   /** Each line the worker writes. */
   readonly onLine: (line: string) => void;
 };
 
+const COMPATIBILITY_DATE = '2026-08-22';
+const ONNX_WORKER = 'hybrid-inference-onnx';
+/** Both workers read the same objects. */
+const BUCKET = 'hybrid-inference-weights';
+
 export async function startWorker(options: LocalWorkerOptions): Promise<LocalWorker> {
   const assetsFolder = options.assetsFolder ?? join(REPOSITORY_ROOT, 'public');
   if (options.assetsFolder === undefined) await stageWeights(join(REPOSITORY_ROOT, 'models'), assetsFolder);
-  const { mainModule, modules } = await bundleWorker();
+  const [{ mainModule, modules }, onnx] = await Promise.all([
+    bundleWorker(),
+    options.onnx === true ? bundleOnnxWorker() : undefined,
+  ]);
   const miniflare = new Miniflare({
     host: '127.0.0.1',
     port: options.port,
@@ -37,7 +47,7 @@ export async function startWorker(options: LocalWorkerOptions): Promise<LocalWor
       {
         config: {
           name: WORKER_NAME,
-          compatibilityDate: '2026-08-22',
+          compatibilityDate: COMPATIBILITY_DATE,
           compatibilityFlags: ['enable_request_signal'],
           manifest: { mainModule, modules: { ...modules } },
           assets: {
@@ -53,11 +63,13 @@ export async function startWorker(options: LocalWorkerOptions): Promise<LocalWor
               Object.entries(options.bindings).map(([name, value]) => [name, { type: 'text' as const, value }]),
             ),
             ASSETS: { type: 'assets' },
-            WEIGHTS: { type: 'r2' },
+            WEIGHTS: { type: 'r2', name: BUCKET },
             DEVICES: { type: 'durable-object', worker: WORKER_NAME, exportName: 'DeviceHub' },
+            ...(onnx === undefined ? {} : { ORT: { type: 'worker' as const, worker: ONNX_WORKER } }),
           },
         },
       },
+      ...(onnx === undefined ? [] : [onnxWorker(onnx, assetsFolder)]),
     ],
   });
   const url = await miniflare.ready;
@@ -68,5 +80,17 @@ export async function startWorker(options: LocalWorkerOptions): Promise<LocalWor
       await bucket.put(key, bytes);
     },
     close: () => miniflare.dispose(),
+  };
+}
+
+function onnxWorker({ mainModule, modules }: WorkerBundle, assetsFolder: string) {
+  return {
+    config: {
+      name: ONNX_WORKER,
+      compatibilityDate: COMPATIBILITY_DATE,
+      manifest: { mainModule, modules: { ...modules } },
+      assets: { directory: assetsFolder, hasUserWorker: true, runWorkerFirst: true },
+      env: { ASSETS: { type: 'assets' as const }, WEIGHTS: { type: 'r2' as const, name: BUCKET } },
+    },
   };
 }

@@ -3,6 +3,7 @@
  * variants from the embedded configuration. A value that is set and wrong is an error that names it.
  */
 import * as z from 'zod/mini';
+import type { OnnxWorker } from '../shared/schema/onnx-call.ts';
 import type { AssetsBinding, BucketBinding } from './ports.ts';
 import type { DeviceNamespace } from './devices/hub-port.ts';
 
@@ -57,6 +58,8 @@ const envSchema = z.object({
   WEIGHTS: bound<BucketBinding>('get'),
   /** The Durable Object namespace that devices dial into; without it, microcontrollers cannot be reached. */
   DEVICES: bound<DeviceNamespace>('idFromName'),
+  /** ONNX Runtime's worker (worker/ort). */
+  ORT: bound<OnnxWorker>('fetch'),
   METRICS_SHARDS: z.pipe(
     z.pipe(
       textOr('4'),

@@ -159,7 +159,8 @@ export class IsolateState {
     const key = `${target.id}/${modelAndVariant}`;
     const factor = itemFactor(kind, items);
     // In workerd the clock stands still while the edge computes: its observations would all say zero.
-    const itemMs = kind === 'edge' ? undefined : latencyMs / factor;
+    const isInProcess = target.endpoint.kind === 'edge' && target.endpoint.runtime !== 'onnx';
+    const itemMs = isInProcess ? undefined : latencyMs / factor;
     if (itemMs !== undefined) observe(this.#latency, key, itemMs, nowMs);
     if (computeMs !== null) this.#observeCompute(key, computeMs / factor);
     if (accepted !== undefined) this.#observeAcceptance(key, accepted, items);

@@ -8,6 +8,7 @@ import type { Item } from '../shared/config/config-items.ts';
 import { reportAttributes } from '../shared/control/isolate-report.ts';
 import { defaultConfig } from '../shared/config/default-config.ts';
 import type { Config, TargetSpec } from '../shared/schema/config.ts';
+import type { OnnxWorker } from '../shared/schema/onnx-call.ts';
 import { BUNDLED_WEIGHTS, BUNDLED_CARDS } from './edge-models.ts';
 import { createEngine } from './engine/engine.ts';
 import { createModelPool } from './engine/model-pool.ts';
@@ -32,6 +33,7 @@ import type { CredentialsSource } from './aws/credentials.ts';
 import { createWorkerCredentials } from './aws/worker-credentials.ts';
 import { createWeightsReader } from './store/weights.ts';
 import { createEdgeTarget } from './targets/edge.ts';
+import { createEdgeOnnxTarget } from './targets/edge-onnx.ts';
 import { createGpuTarget } from './targets/gpu.ts';
 import { createLambdaTarget } from './targets/lambda.ts';
 import { createMcuTarget } from './targets/mcu.ts';
@@ -118,6 +120,7 @@ function createServices(bindings: unknown): Services {
       clock,
       credentials,
       shelfFrom(env, clock, logger),
+      env.ORT,
       (name) => secretFrom(bindings, name),
       hubs,
     ),
@@ -223,6 +226,7 @@ function targetsFactory(
   clock: Clock,
   credentials: CredentialsSource | undefined,
   shelf: ModelShelf,
+  onnxWorker: OnnxWorker | undefined,
   secretOf: (name: string) => string | undefined,
   hubs: Hubs | undefined,
 ): Services['targetsOf'] {
@@ -231,7 +235,9 @@ function targetsFactory(
   function create(spec: TargetSpec, models: Config['models']): Target {
     switch (spec.endpoint.kind) {
       case 'edge':
-        return createEdgeTarget({ spec, models, clock, shelf });
+        return spec.endpoint.runtime === 'onnx'
+          ? createEdgeOnnxTarget({ spec, clock, worker: onnxWorker })
+          : createEdgeTarget({ spec, models, clock, shelf });
       case 'lambda':
         return createLambdaTarget({ spec, clock, credentials });
       case 'sagemaker':

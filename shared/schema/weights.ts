@@ -52,4 +52,5 @@ export const onnxSpecSchema = z.strictObject({
 });
 
 export type WeightsSpec = z.infer<typeof weightsSchema>;
+export type OnnxSpec = z.infer<typeof onnxSpecSchema>;
 export type WeightsFile = z.infer<typeof fileSchema>;

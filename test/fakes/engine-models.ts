@@ -5,7 +5,8 @@ import type { EngineModel } from '../../worker/engine/model.ts';
 import { createModelPool } from '../../worker/engine/model-pool.ts';
 import type { Clock } from '../../worker/ports.ts';
 import { createModelShelf } from '../../worker/targets/model-shelf.ts';
-import type { LoadFailure, ModelShelf } from '../../worker/targets/model-shelf.ts';
+import type { LoadFailure } from '../../worker/store/load-pauses.ts';
+import type { ModelShelf } from '../../worker/targets/model-shelf.ts';
 
 export type Load = (file: WeightsFile) => Promise<EngineModel>;
 

@@ -6,7 +6,7 @@ import type { EngineModel } from '../../../worker/engine/model.ts';
 import { fakeModel, shelfOf } from '../../fakes/engine-models.ts';
 import type { Load } from '../../fakes/engine-models.ts';
 import { WeightsError } from '../../../worker/store/weights.ts';
-import type { LoadFailure } from '../../../worker/targets/model-shelf.ts';
+import type { LoadFailure } from '../../../worker/store/load-pauses.ts';
 import { createFakeClock } from '../../fakes/fake-clock.ts';
 import { sampleTarget, textCall } from '../../fakes/sample-call.ts';
 import { testConfig } from '../test-config.ts';
