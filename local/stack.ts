@@ -17,6 +17,8 @@ import { startLambda, type Lambda } from './aws/lambda.ts';
 import { startSageMaker, type SageMaker } from './aws/sagemaker.ts';
 import { roleArn, startSts, type Sts } from './aws/sts.ts';
 import { REPOSITORY_ROOT } from './bundle-worker.ts';
+import { startGpuServer } from './gpu/gpu-server.ts';
+import { withGpu } from './gpu/gpu-target.ts';
 import { startIdentityHost, type IdentityHost } from './identity-host.ts';
 import { createIdentityKeyPair, type IdentityKeyPair } from './identity-keys.ts';
 import type { FindKey, KnownKey } from './sigv4.ts';
@@ -39,6 +41,8 @@ export type StackOptions = {
   /** 0 takes any free port. */
   readonly port: number;
   readonly apiKey?: string | undefined;
+  /** Also a server of the Open Inference Protocol as a `gpu` target. */
+  readonly gpu?: boolean;
   /** Changes the default configuration before it is published. */
   readonly configure?: (config: Config) => Config;
   readonly onWorkerLine?: (line: string) => void;
@@ -82,7 +86,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       }),
     );
     const findKey: FindKey = (id) => (id === credentials.accessKeyId ? credentials : sts.findKey(id));
-    const [dynamodb, lambda, sagemaker, echo] = await Promise.all([
+    const [dynamodb, lambda, sagemaker, echo, gpu] = await Promise.all([
       startDynamoDb({ region: LOCAL_REGION, tableName: LOCAL_TABLE, findKey, adminKey: credentials }).then(opening),
       startLambda({
         region: LOCAL_REGION,
@@ -108,6 +112,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         containerFile: join(REPOSITORY_ROOT, 'local/chat/echo-container.ts'),
         ...serverLines,
       }).then(opening),
+      options.gpu === true ? startGpuServer(options.onServerLine).then(opening) : undefined,
     ]);
     const client = new DynamoDBClient({ endpoint: dynamodb.url, region: LOCAL_REGION, credentials });
     opened.push({ close: () => Promise.resolve(client.destroy()) });
@@ -117,7 +122,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       sagemakerEndpointName: ENDPOINT_NAME,
       sagemakerBaseUrl: sagemaker.url,
     });
-    const localConfig = withEcho(cloudConfig, LOCAL_REGION, echo.url);
+    const withChat = withEcho(cloudConfig, LOCAL_REGION, echo.url);
+    const localConfig = gpu === undefined ? withChat : withGpu(withChat, gpu.url);
     const config = options.configure?.(localConfig) ?? localConfig;
     const table = openControlTable(client, LOCAL_TABLE);
     const publish = async (value: Config) =>

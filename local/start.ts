@@ -24,7 +24,7 @@ async function main(): Promise<number> {
   };
   console.log('Starting DynamoDB, Lambda and SageMaker stand-ins and the edge worker ...');
   const startedAtMs = Date.now() - performance.now();
-  const stack = await startStack({ port, apiKey, onWorkerLine: onLine, onServerLine: onLine });
+  const stack = await startStack({ port, apiKey, gpu: true, onWorkerLine: onLine, onServerLine: onLine });
   const stopped = stopOnSignal(stack);
   const demo = await runDemo(stack.url, apiKey);
   console.log(`\n${demo.text}\n`);

@@ -5,13 +5,14 @@ import { performance } from 'node:perf_hooks';
 import type { Env } from '../lib/env.ts';
 import type { Logger } from '../lib/logger.ts';
 import { createLogger } from '../lib/logger.ts';
+import { createTurns, type Turns } from '../lib/turns.ts';
 import type { Registry } from './registry.ts';
 import { openRegistry } from './registry.ts';
 import type { Service } from './service.ts';
 import { createService } from './service.ts';
 import { sessionOpener } from './session.ts';
 
-export type Parts = { readonly registry: Registry; readonly service: Service };
+export type Parts = { readonly registry: Registry; readonly service: Service; readonly turns: Turns };
 
 const GROUP_SIZE = 16;
 
@@ -24,6 +25,8 @@ export function composeLogger(level: Env['logLevel']): Logger {
 export async function compose(env: Env, logger: Logger): Promise<Parts> {
   const openSession = sessionOpener(env.intraOpThreads);
   const registry = await openRegistry({ modelDir: env.modelDir, variants: env.variants, openSession });
-  const service = createService({ registry, logger, groupSize: GROUP_SIZE, maxInFlight: env.maxInFlight, nowMs });
-  return { registry, service };
+  const turns = createTurns();
+  const { maxInFlight } = env;
+  const service = createService({ registry, logger, groupSize: GROUP_SIZE, maxInFlight, nowMs, turns });
+  return { registry, service, turns };
 }

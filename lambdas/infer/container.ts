@@ -8,6 +8,7 @@ import { parseEnv } from '../lib/env.ts';
 import type { Logger } from '../lib/logger.ts';
 import { describeFailure } from '../lib/logger.ts';
 import { compose, composeLogger, nowMs } from './compose.ts';
+import { createOpenInference } from './open-inference.ts';
 import { warmUp } from './predict.ts';
 import type { Registry } from './registry.ts';
 import type { ModelServer } from './server.ts';
@@ -18,8 +19,9 @@ const DRAIN_LIMIT_MS = 25_000;
 
 async function serve(env: Env, logger: Logger): Promise<void> {
   let isReady = false;
-  const { registry, service } = await compose(env, logger);
-  const server = createModelServer({ service, isReady: () => isReady, nowMs });
+  const { registry, service, turns } = await compose(env, logger);
+  const openInference = createOpenInference(registry, turns, () => isReady);
+  const server = createModelServer({ service, openInference, isReady: () => isReady, nowMs });
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => void leave(server, logger, name));
   await listen(server, env.port);
   const address = server.http.address();

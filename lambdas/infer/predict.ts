@@ -75,19 +75,28 @@ function blankInput(spec: ModelInputSpec): ServerInput {
   }
 }
 
-async function predictOne(model: LoadedModel, input: ServerInput, position: number): Promise<UpstreamLine> {
+/** Raw scores of one input, one a label, or its embedding. */
+export async function scoreOne(
+  model: LoadedModel,
+  input: ServerInput,
+  position: number,
+): Promise<{ readonly scores: Float32Array; readonly truncated: boolean }> {
   const { features, truncated } = prepare(model, input, position);
   const { labels, task } = model.card;
-  const logits = await model.session.run(features);
-  if (!isClassification(task)) {
-    if (!logits.every((value) => Number.isFinite(value))) throw new RangeError('The model answered with no number.');
-    return { kind: 'embedding', embedding: [...logits], truncated };
-  }
-  if (logits.length !== labels.length) {
+  const scores = await model.session.run(features);
+  if (!scores.every((value) => Number.isFinite(value))) throw new RangeError('The model answered with no number.');
+  if (isClassification(task) && scores.length !== labels.length) {
     throw new GatewayError('not_configured', 'The model does not fit its card.', {
-      detail: `${logits.length} logits for ${labels.length} labels`,
+      detail: `${scores.length} logits for ${labels.length} labels`,
     });
   }
+  return { scores, truncated };
+}
+
+async function predictOne(model: LoadedModel, input: ServerInput, position: number): Promise<UpstreamLine> {
+  const { scores: logits, truncated } = await scoreOne(model, input, position);
+  const { labels, task } = model.card;
+  if (!isClassification(task)) return { kind: 'embedding', embedding: [...logits], truncated };
   const top = rankLabels(logits, labels, model.spec.calibration?.temperature ?? 1, TOP_COUNT);
   const [best] = top;
   if (best === undefined || !Number.isFinite(best.confidence))

@@ -4,6 +4,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import { GatewayError } from '../../shared/errors.ts';
+import type { OpenInference } from './open-inference.ts';
 import type { Incoming } from './read-request.ts';
 import { bodyTooLarge, MAX_BODY_BYTES } from './read-request.ts';
 import type { Answer, Service } from './service.ts';
@@ -11,6 +12,8 @@ import { writeBody } from './write-answer.ts';
 
 export type ServerOptions = {
   readonly service: Service;
+  /** Where the Open Inference Protocol is spoken too. */
+  readonly openInference?: OpenInference;
   /** True once every model is loaded. */
   readonly isReady: () => boolean;
   readonly nowMs: () => number;
@@ -26,7 +29,7 @@ export type ModelServer = {
 const KEEP_ALIVE_MS = 75_000;
 const IDLE_CHECK_MS = 50;
 
-export function createModelServer({ service, isReady, nowMs }: ServerOptions): ModelServer {
+export function createModelServer({ service, openInference, isReady, nowMs }: ServerOptions): ModelServer {
   let isDraining = false;
 
   const http = createServer((request, response) => {
@@ -38,7 +41,7 @@ export function createModelServer({ service, isReady, nowMs }: ServerOptions): M
 
   async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const receivedAtMs = nowMs();
-    const path = (request.url ?? '/').split('?', 1)[0];
+    const [path = '/'] = (request.url ?? '/').split('?', 1);
     const headers = singleHeaders(request);
     const closed = new AbortController();
     response.once('close', () => closed.abort());
@@ -51,8 +54,12 @@ export function createModelServer({ service, isReady, nowMs }: ServerOptions): M
       await send(response, refusal('method_not_allowed', 'Only GET is answered here.'), closed.signal);
       return;
     }
+    if (openInference !== undefined && (path === '/v2' || path.startsWith('/v2/'))) {
+      await sendTensors(openInference, path, request, response);
+      return;
+    }
     if (path !== '/invocations') {
-      await send(response, refusal('not_found', 'There are /ping and /invocations.'), closed.signal);
+      await send(response, refusal('not_found', 'There are /ping, /invocations and /v2.'), closed.signal);
       return;
     }
     const body = await readBody(request);
@@ -95,6 +102,26 @@ export function createModelServer({ service, isReady, nowMs }: ServerOptions): M
   }
 
   return { http, drain };
+}
+
+async function sendTensors(
+  openInference: OpenInference,
+  path: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const body = await readBody(request);
+  if (body === undefined) return;
+  if (body === 'too_large') {
+    request.resume();
+    response.writeHead(413, { 'content-type': 'application/json', connection: 'close' });
+    response.end(JSON.stringify({ error: bodyTooLarge().message }));
+    return;
+  }
+  const answer = await openInference({ method: request.method ?? '', path, headers: singleHeaders(request), body });
+  if (response.destroyed) return;
+  response.writeHead(answer.status, { ...answer.headers, 'content-length': answer.body.byteLength });
+  response.end(answer.body);
 }
 
 async function send(response: ServerResponse, answer: Answer, signal: AbortSignal): Promise<void> {

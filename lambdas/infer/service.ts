@@ -11,7 +11,7 @@ import type { UpstreamLine } from '../../shared/schema/upstream.ts';
 import { UPSTREAM_CONTENT_TYPE } from '../../shared/names.ts';
 import type { Logger } from '../lib/logger.ts';
 import { describeFailure } from '../lib/logger.ts';
-import { createTurns } from '../lib/turns.ts';
+import { createTurns, type Turns } from '../lib/turns.ts';
 import { readInput } from './input.ts';
 import { predict } from './predict.ts';
 import type { Incoming } from './read-request.ts';
@@ -31,6 +31,8 @@ export type ServiceOptions = {
   /** Lines sent together. */
   readonly groupSize: number;
   readonly maxInFlight: number;
+  /** Shared with whatever else runs the same models. */
+  readonly turns?: Turns;
   /** Monotonic. */
   readonly nowMs: () => number;
 };
@@ -61,8 +63,14 @@ type Facts = {
   readonly receivedAtMs: number;
 };
 
-export function createService({ registry, logger, groupSize, maxInFlight, nowMs }: ServiceOptions): Service {
-  const turns = createTurns();
+export function createService({
+  registry,
+  logger,
+  groupSize,
+  maxInFlight,
+  nowMs,
+  turns = createTurns(),
+}: ServiceOptions): Service {
   let inFlight = 0;
 
   async function answer(exchange: Exchange): Promise<Answer> {

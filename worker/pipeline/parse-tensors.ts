@@ -6,7 +6,7 @@ import { OpenInferenceError } from '../../shared/open-inference/protocol-error.t
 import { readTensors } from '../../shared/open-inference/read-tensors.ts';
 import type { ModelInputSpec } from '../../shared/schema/card.ts';
 import type { TensorsInput } from '../../shared/schema/model-input.ts';
-import { checkTensors } from './check-tensors.ts';
+import { checkTensors } from '../../shared/open-inference/check-tensors.ts';
 
 type TensorsSpec = Extract<ModelInputSpec, { kind: 'tensors' }>;
 

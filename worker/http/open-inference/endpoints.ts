@@ -11,7 +11,7 @@ import type { Exchange } from '../exchange.ts';
 import { configForReader } from '../may-read.ts';
 import { openInferenceError } from './error.ts';
 import { inferTensors } from './infer.ts';
-import { inputTensors, outputTensors } from './tensor-names.ts';
+import { inputTensors, outputTensors } from '../../../shared/open-inference/tensor-names.ts';
 
 type Env = { Bindings: { exchange: Exchange } };
 

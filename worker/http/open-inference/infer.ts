@@ -11,12 +11,21 @@ import type { NamedTensor } from '../../../shared/schema/tensor.ts';
 import { decisionHeaders } from '../decision-headers.ts';
 import { runExchange, type Exchange } from '../exchange.ts';
 import { asCallersFault, openInferenceError } from './error.ts';
-import { inputFromTensors } from './input-from-tensors.ts';
+import { inputFromTensors } from '../../../shared/open-inference/input-from-tensors.ts';
 import { readOpenInferenceRequest, type OpenInferenceRequest } from './request.ts';
 import { tensorsFromResult } from './tensors-from-result.ts';
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
+const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
+
+function utf8OrNothing(bytes: Uint8Array): string | undefined {
+  try {
+    return strict.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
 
 export async function inferTensors(
   exchange: Exchange,
@@ -35,7 +44,7 @@ export async function inferTensors(
       return asked.wire;
     },
     parseInput: (_value, spec, maxBatch) => {
-      const input = asCallersFault(() => inputFromTensors(asked?.tensors ?? [], spec));
+      const input = asCallersFault(() => inputFromTensors(asked?.tensors ?? [], spec, utf8OrNothing));
       const count = inputCount(input);
       if (count === 0) throw new GatewayError('invalid_input', 'inputs[0] holds no input.', { field: 'inputs[0]' });
       if (count > maxBatch)

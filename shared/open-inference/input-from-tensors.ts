@@ -1,21 +1,23 @@
 /**
  * The tensors of a request -> the model's own kind of input. Shapes and datatypes are checked against its metadata.
  */
-import { OpenInferenceError } from '../../../shared/open-inference/protocol-error.ts';
-import type { ModelInputSpec } from '../../../shared/schema/card.ts';
-import type { ModelInput } from '../../../shared/schema/model-input.ts';
-import type { NamedTensor } from '../../../shared/schema/tensor.ts';
-import { splitBytes } from '../../../shared/schema/tensor-elements.ts';
-import { checkTensors } from '../../pipeline/check-tensors.ts';
+import { OpenInferenceError } from './protocol-error.ts';
+import type { ModelInputSpec } from '../schema/card.ts';
+import type { ModelInput } from '../schema/model-input.ts';
+import type { NamedTensor } from '../schema/tensor.ts';
+import { splitBytes } from '../schema/tensor-elements.ts';
+import { checkTensors } from './check-tensors.ts';
 
 const FIELD = 'inputs';
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
+
+/** UTF-8, which the language's own library lacks; undefined where the bytes are none. */
+type Decode = (bytes: Uint8Array) => string | undefined;
 
 /** @throws OpenInferenceError */
-export function inputFromTensors(tensors: readonly NamedTensor[], spec: ModelInputSpec): ModelInput {
+export function inputFromTensors(tensors: readonly NamedTensor[], spec: ModelInputSpec, decode: Decode): ModelInput {
   switch (spec.kind) {
     case 'text':
-      return { kind: 'text', texts: texts(only(tensors, 'text', 'BYTES')) };
+      return { kind: 'text', texts: texts(only(tensors, 'text', 'BYTES'), decode) };
     case 'image': {
       const { height, width, channels } = spec;
       const images = rows(only(tensors, 'image', 'FP32'), height * width * channels);
@@ -32,7 +34,7 @@ export function inputFromTensors(tensors: readonly NamedTensor[], spec: ModelInp
       checkTensors(tensors, spec.inputs, FIELD);
       return { kind: 'tensors', tensors };
     case 'chat': {
-      const [content, ...more] = texts(only(tensors, 'prompt', 'BYTES'));
+      const [content, ...more] = texts(only(tensors, 'prompt', 'BYTES'), decode);
       if (content === undefined || more.length > 0) throw new OpenInferenceError(`${FIELD}[0]`, 'must be one prompt');
       if (content.length > spec.max_chars)
         throw new OpenInferenceError(
@@ -61,7 +63,7 @@ function only(tensors: readonly NamedTensor[], name: string, datatype: NamedTens
 }
 
 /** [n] or [n, 1]. */
-function texts({ shape, bytes }: NamedTensor): string[] {
+function texts({ shape, bytes }: NamedTensor, decode: Decode): string[] {
   if (shape.length !== 1 && !(shape.length === 2 && shape[1] === 1))
     throw new OpenInferenceError(`${FIELD}[0].shape`, 'must be [n] or [n, 1]');
   return (splitBytes(bytes) ?? []).map((element, index) => {
@@ -70,14 +72,6 @@ function texts({ shape, bytes }: NamedTensor): string[] {
     if (text.trim() === '') throw new OpenInferenceError(`${FIELD}[0].data[${index}]`, 'is empty');
     return text;
   });
-}
-
-function decode(bytes: Uint8Array): string | undefined {
-  try {
-    return utf8.decode(bytes);
-  } catch {
-    return undefined;
-  }
 }
 
 /** The first dimension counts inputs; the others may be written with or without those of length 1. */

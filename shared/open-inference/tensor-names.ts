@@ -1,10 +1,11 @@
 /**
  * What each kind of model looks like as named tensors: inputs and outputs of its metadata, and of its requests.
  */
-import { isClassification, type TensorSpec } from '../../../shared/schema/card.ts';
-import type { ModelSpec } from '../../../shared/schema/config.ts';
+import { isClassification, type ModelInputSpec, type Task, type TensorSpec } from '../schema/card.ts';
 
-export function inputTensors({ input }: ModelSpec): readonly TensorSpec[] {
+type Described = { readonly task: Task; readonly input: ModelInputSpec };
+
+export function inputTensors({ input }: Described): readonly TensorSpec[] {
   switch (input.kind) {
     case 'text':
       return [{ name: 'text', datatype: 'BYTES', shape: [-1] }];
@@ -19,7 +20,7 @@ export function inputTensors({ input }: ModelSpec): readonly TensorSpec[] {
   }
 }
 
-export function outputTensors(model: ModelSpec): readonly TensorSpec[] {
+export function outputTensors(model: Described): readonly TensorSpec[] {
   if (model.input.kind === 'tensors') return model.input.outputs;
   if (isClassification(model.task)) {
     return [

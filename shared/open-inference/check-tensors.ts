@@ -1,9 +1,9 @@
 /**
  * Tensors against a model's specification: every input once, of the datatype and shape it says; nothing else.
  */
-import { OpenInferenceError } from '../../shared/open-inference/protocol-error.ts';
-import type { TensorSpec } from '../../shared/schema/card.ts';
-import type { NamedTensor } from '../../shared/schema/tensor.ts';
+import { OpenInferenceError } from './protocol-error.ts';
+import type { TensorSpec } from '../schema/card.ts';
+import type { NamedTensor } from '../schema/tensor.ts';
 
 /** @throws OpenInferenceError naming the first tensor that does not fit */
 export function checkTensors(tensors: readonly NamedTensor[], specs: readonly TensorSpec[], field: string): void {
