@@ -9,6 +9,7 @@ import { understand } from '../onnx/compile.ts';
 import { decodeModel } from '../onnx/decode.ts';
 import { UserError } from '../user-error.ts';
 import { readUserFile } from './examples.ts';
+import { withOutput } from './with-output.ts';
 
 export type OriginalFlags = {
   readonly output?: string;
@@ -36,18 +37,21 @@ export async function openOriginal(
   wordPieces: WordPieces | null,
 ): Promise<OriginalModel> {
   const bytes = await readUserFile(file);
-  const { original } = understand(decodeModel(bytes), inputFlags(flags));
+  const model = decodeModel(bytes);
+  const { original } = understand(model, inputFlags(flags));
   const options = { intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 3 } as const;
-  const session = await InferenceSession.create(bytes, options);
+  const mapped = model.nodes.find(({ type, outputs }) => type === 'ZipMap' && outputs.includes(original.output));
+  const output = mapped?.inputs[0] ?? original.output;
+  const session = await InferenceSession.create(mapped === undefined ? bytes : withOutput(bytes, output), options);
   const feedsOf = original.kind === 'text' ? textFeeds(session, wordPieces) : imageFeeds(original);
   return {
     original,
     async ask(input) {
-      const outputs = await session.run(feedsOf(input), [original.output]).catch((cause: unknown) => {
-        throw new UserError(`onnxruntime-node cannot answer output ${original.output}: ${String(cause)}`, { cause });
+      const outputs = await session.run(feedsOf(input), [output]).catch((cause: unknown) => {
+        throw new UserError(`onnxruntime-node cannot answer output ${output}: ${String(cause)}`, { cause });
       });
-      const data = outputs[original.output]?.data;
-      if (!(data instanceof Float32Array)) throw new UserError(`Output ${original.output} is not float32.`);
+      const data = outputs[output]?.data;
+      if (!(data instanceof Float32Array)) throw new UserError(`Output ${output} is not float32.`);
       return data;
     },
   };

@@ -58,6 +58,8 @@ function multiply(operation: Operation): ReturnType<Handler> {
   if (other === null) throw operation.corrupt('has one input');
   if (view.of === other.of && view.of.op === 'centered') return viewed(unary(view, 'square', name));
   const found =
+    swished(view, other, name) ??
+    swished(other, view, name) ??
     gated(view, other, name) ??
     gated(other, view, name) ??
     normalized(view, other, 'reciprocal', name) ??
@@ -84,6 +86,13 @@ function divide(operation: Operation): ReturnType<Handler> {
   const found = other === null ? null : normalized(view, other, 'sqrt', operation.name);
   if (found === null) throw operation.refuse('divides activations by one another');
   return viewed(found);
+}
+
+/** x * sigmoid(x) */
+function swished(view: View, gate: View, node: string): View | null {
+  const { of } = gate;
+  if (of.op !== 'unary' || of.kind !== 'sigmoid' || of.input !== view.of || !sameMapping(view, gate)) return null;
+  return unary(view, 'silu', node);
 }
 
 /** x * (a erf(x / sqrt(2)) + a), in whatever order it was written, is 2 a gelu(x). */
@@ -237,6 +246,7 @@ export const ARITHMETIC_HANDLERS: Readonly<Record<string, Handler>> = {
   Sqrt: simple('sqrt'),
   Reciprocal: simple('reciprocal'),
   Sigmoid: simple('sigmoid'),
+  HardSwish: simple('hard_swish'),
   IsNaN: simple('isnan'),
   Gelu: (operation) => {
     if ((operation.attribute('approximate')?.text ?? 'none') !== 'none')
@@ -246,8 +256,8 @@ export const ARITHMETIC_HANDLERS: Readonly<Record<string, Handler>> = {
   Neg: (operation) => viewed(scaledBy(operation.view(0), -1, operation.name)),
   Clip: (operation) => {
     const [low, high] = [operation.optional(1)?.values[0], operation.optional(2)?.values[0] ?? Infinity];
-    if (low !== 0 || high < 3e38) throw operation.refuse('clips to other bounds than zero');
-    return viewed(unary(operation.view(0), 'relu', operation.name));
+    if (low !== 0 || (high !== 6 && high < 3e38)) throw operation.refuse('clips to other bounds than zero and six');
+    return viewed(unary(operation.view(0), high === 6 ? 'relu6' : 'relu', operation.name));
   },
   Softmax: (operation) => {
     const view = operation.view(0);

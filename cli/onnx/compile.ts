@@ -135,9 +135,12 @@ function tokenCounts(model: OnnxModel): number[] {
 /** Labels that the export carries. */
 function labelsOf(model: OnnxModel): string[] | null {
   for (const { type, attributes, inputs } of model.nodes) {
-    const [texts, numbers] = ['classlabels_strings', 'classlabels_int64s'].map((name) => attributes.get(name));
-    if (type === 'ZipMap' && texts !== undefined && texts.texts.length > 0) return texts.texts.slice();
-    if (type === 'ZipMap' && numbers !== undefined) return numbers.integers.map(String);
+    if (type === 'ZipMap' || type === 'LinearClassifier') {
+      const texts = attributes.get('classlabels_strings')?.texts ?? [];
+      if (texts.length > 0) return texts.slice();
+      const numbers = attributes.get(type === 'ZipMap' ? 'classlabels_int64s' : 'classlabels_ints')?.integers ?? [];
+      if (numbers.length > 0) return numbers.map(String);
+    }
     const classes = model.constants.get(inputs[0] ?? '');
     if (type === 'ArrayFeatureExtractor' && classes !== undefined) {
       return classes.texts?.slice() ?? Array.from(classes.values, String);

@@ -6,6 +6,7 @@ import { applyAffine } from './fuse.ts';
 import type { Expression, ExpressionOf, Order } from './expression.ts';
 import { channelAxis } from './expression.ts';
 import type { Layer } from './layer.ts';
+import { ACTIVATIONS } from './layer.ts';
 import { scaledColumns, stacked, turnedColumns, turnOf } from './matrix.ts';
 import { unsupported } from './onnx-error.ts';
 
@@ -16,7 +17,7 @@ export function emit(output: Expression): { layers: Layer[]; classes: number; ou
   const [scores, outputKind] = unwrapped(output);
   if (scores.shape.length !== 1)
     throw unsupported(`the output has shape ${scores.shape.join('x')}, not a score a class`);
-  const layers = chain(scores, null);
+  const layers = chain(scores, null, 0);
   return { layers: pushed(layers), classes: scores.shape[0] ?? 0, outputKind };
 }
 
@@ -31,8 +32,12 @@ function unwrapped(output: Expression): [Expression, OutputKind] {
   return [output, 'logits'];
 }
 
-/** The layers from `start` (or the input) to `end`. */
-function chain(end: Expression, start: Expression | null): Layer[] {
+/** As many residuals as the engine keeps at a time; without an end, a graph can be made that takes forever to lay out. */
+const MAX_DEPTH = 4;
+
+/** The layers from `start` (or the input) to `end`, inside of `depth` residuals. */
+function chain(end: Expression, start: Expression | null, depth: number): Layer[] {
+  if (depth > MAX_DEPTH) throw unsupported(`node ${end.node} lies in more than ${MAX_DEPTH} residuals`);
   const layers: Layer[] = [];
   const path: Expression[] = [];
   for (let at = end; at !== start; at = before(at)) {
@@ -42,7 +47,7 @@ function chain(end: Expression, start: Expression | null): Layer[] {
       break;
     }
   }
-  for (const at of path) append(layers, at);
+  for (const at of path) append(layers, at, depth);
   return layers;
 }
 
@@ -54,12 +59,18 @@ function before(of: Expression): Expression {
   return of.input;
 }
 
-/** Of the two sides of a sum, the one that the other was made from. */
-function residualOf(of: Extract<Expression, { op: 'add' }>): { base: Expression; branch: Expression } {
+type Residual = { readonly base: Expression; readonly branch: Expression; readonly other: Expression };
+
+/** The two sides of a sum and what both were made from, mostly one of the sides itself. */
+function residualOf(of: Extract<Expression, { op: 'add' }>): Residual {
   const [a, b] = of.inputs;
-  if (reaches(b, a)) return { base: a, branch: b };
-  if (reaches(a, b)) return { base: b, branch: a };
-  throw unsupported(`node ${of.node} adds two branches, neither of which is the input of the other`);
+  if (reaches(b, a)) return { base: a, branch: b, other: a };
+  if (reaches(a, b)) return { base: b, branch: a, other: b };
+  for (let at = a; at.op !== 'input' && at.op !== 'embedding' && at.op !== 'scores';) {
+    at = before(at);
+    if (reaches(b, at)) return { base: at, branch: a, other: b };
+  }
+  throw unsupported(`node ${of.node} adds two branches that have nothing in common`);
 }
 
 const reached = new WeakMap<Expression, Set<Expression>>();
@@ -82,7 +93,7 @@ function reaches(from: Expression, to: Expression): boolean {
   return found.has(to);
 }
 
-function append(layers: Layer[], of: Expression): void {
+function append(layers: Layer[], of: Expression, depth: number): void {
   switch (of.op) {
     case 'input':
       return;
@@ -100,7 +111,7 @@ function append(layers: Layer[], of: Expression): void {
       appendConv(layers, of);
       return;
     case 'max_pool':
-      layers.push({ op: 'max_pool2d', size: of.size, stride: of.stride });
+      layers.push({ op: 'max_pool2d', size: of.size, stride: of.stride, padding: of.padding });
       return;
     case 'global_avg_pool':
       layers.push({ op: 'global_avg_pool' });
@@ -115,8 +126,10 @@ function append(layers: Layer[], of: Expression): void {
       appendActivation(layers, of);
       return;
     case 'add': {
-      const { base, branch } = residualOf(of);
-      layers.push({ op: 'residual_start' }, ...chain(branch, base), { op: 'residual_add' });
+      const { base, branch, other } = residualOf(of);
+      const shortcut =
+        other === base ? [] : [{ op: 'residual_swap' } as const, ...pushed(chain(other, base, depth + 1))];
+      layers.push({ op: 'residual_start' }, ...chain(branch, base, depth + 1), ...shortcut, { op: 'residual_add' });
       return;
     }
     case 'layer_norm':
@@ -217,14 +230,15 @@ function channelwise(affine: Extract<Layer, { op: 'affine' }>, input: Expression
 
 function appendActivation(layers: Layer[], of: Extract<Expression, { op: 'unary' }>): void {
   const { kind } = of;
-  if (kind !== 'relu' && kind !== 'tanh' && kind !== 'gelu') {
+  const activation = ACTIVATIONS.find((one) => one === kind);
+  if (activation === undefined) {
     throw unsupported(`node ${of.node}: ${kind} is no activation of the engine, nor part of a pattern it knows`);
   }
   pushAffine(layers, of);
   const last = layers.at(-1);
   if ((last?.op === 'dense' || last?.op === 'conv2d') && last.activation === 'none') {
-    layers[layers.length - 1] = { ...last, activation: kind };
-  } else layers.push({ op: 'activation', activation: kind });
+    layers[layers.length - 1] = { ...last, activation };
+  } else layers.push({ op: 'activation', activation });
 }
 
 /** An affine step that nothing took: on images an operator of its own. */

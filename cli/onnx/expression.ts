@@ -31,6 +31,9 @@ type Common = {
 
 export type Unary =
   | 'relu'
+  | 'relu6'
+  | 'silu'
+  | 'hard_swish'
   | 'tanh'
   | 'gelu'
   | 'erf'
@@ -71,6 +74,7 @@ export type Expression = Common &
         readonly input: Expression;
         readonly size: readonly [number, number];
         readonly stride: readonly [number, number];
+        readonly padding: 'same' | 'valid';
       }
     | { readonly op: 'global_avg_pool'; readonly input: Expression }
     | { readonly op: 'flatten'; readonly input: Expression }

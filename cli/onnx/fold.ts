@@ -6,7 +6,6 @@ import {
   broadcast,
   broadcastDims,
   constant,
-  emptyLike,
   emptyValues,
   filled,
   gathered,
@@ -28,6 +27,7 @@ import {
   unsqueezedDims,
 } from './dims.ts';
 import { corrupt } from './onnx-error.ts';
+import { gather, gatherElements, gatherNd } from './gather.ts';
 import { dequantize, quantize } from './quantized-constant.ts';
 
 type Fold = (inputs: readonly (Constant | undefined)[], node: OnnxNode) => Constant;
@@ -60,27 +60,6 @@ function unary(compute: (x: number) => number, result?: ElementType): Fold {
 
 function truth(compute: (a: number, b: number) => boolean): Fold {
   return binary((a, b) => (compute(a, b) ? 1 : 0), 'bool');
-}
-
-function gather(inputs: readonly (Constant | undefined)[], node: OnnxNode): Constant {
-  const [data, indices] = [need(inputs, 0), need(inputs, 1)];
-  const axis = axisOf(node.attributes.get('axis')?.integer ?? 0, data.dims.length);
-  const [before, size, after] = [
-    sizeOf(data.dims.slice(0, axis)),
-    data.dims[axis] ?? 0,
-    sizeOf(data.dims.slice(axis + 1)),
-  ];
-  const dims = [...data.dims.slice(0, axis), ...indices.dims, ...data.dims.slice(axis + 1)];
-  const values = emptyLike(data, sizeOf(dims));
-  let to = 0;
-  for (let b = 0; b < before; b += 1) {
-    for (const index of indices.values) {
-      const at = index < 0 ? index + size : index;
-      if (!(at >= 0 && at < size)) throw corrupt(`index ${index} of ${size}`);
-      for (let a = 0; a < after; a += 1) values[to++] = data.values[(b * size + at) * after + a] ?? 0;
-    }
-  }
-  return { type: data.type, dims, values };
 }
 
 function concat(inputs: readonly (Constant | undefined)[], node: OnnxNode): Constant {
@@ -211,6 +190,8 @@ const FOLDS: Readonly<Record<string, Fold>> = {
   Dropout: (inputs) => need(inputs, 0),
   Cast: cast,
   Gather: gather,
+  GatherElements: gatherElements,
+  GatherND: gatherNd,
   Concat: concat,
   Slice: slice,
   Where: where,

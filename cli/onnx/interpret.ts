@@ -128,7 +128,9 @@ function resultsOf(operation: Operation): Value | readonly (Value | undefined)[]
   const handler = Object.hasOwn(handlers, node.type) ? handlers[node.type] : undefined;
   if (handler === undefined) {
     const operator = node.domain === '' ? node.type : `${node.domain}.${node.type}`;
-    throw unsupported(`operator ${operator} (node ${node.name}): Lambda or SageMaker can serve this model`);
+    throw unsupported(
+      `operator ${operator} (node ${node.name}): the engine has none. ONNX Runtime, at the edge or in the cloud, can serve this model`,
+    );
   }
   return named(operation, () => handler(operation));
 }

@@ -12,6 +12,9 @@ import { viewed } from './value.ts';
 import type { View } from './view.ts';
 import { imageOf, rowsOf, wholeView } from './view.ts';
 
+/** A grouped convolution grows by the number of its groups. */
+const MAX_SPREAD_WEIGHTS = 1 << 22;
+
 /** Rows of the view times the weights. */
 export function linear(
   operation: Operation,
@@ -100,13 +103,15 @@ function slid(dims: [number, number, number], size: [number, number], window: Wi
 
 function conv(operation: Operation): ReturnType<Handler> {
   const { of, dims } = imageOf(operation.view(0), operation.name);
-  const weights = operation.constant(1);
-  const [outputs = 0, inputs = 0, height = 0, width = 0] = weights.dims;
-  if (weights.dims.length !== 4) throw operation.refuse(`has weights of ${weights.dims.join('x')}`);
+  const given = operation.constant(1);
+  const [outputs = 0, inputs = 0, height = 0, width = 0] = given.dims;
+  if (given.dims.length !== 4) throw operation.refuse(`has weights of ${given.dims.join('x')}`);
   const group = operation.integer('group', 1);
-  const depthwise = group > 1;
-  if (depthwise && (group !== dims[0] || outputs !== group)) throw operation.refuse(`is grouped by ${group}`);
-  if (inputs !== (depthwise ? 1 : dims[0])) throw operation.corrupt(`takes ${inputs} channels of ${dims[0]}`);
+  if (group < 1 || inputs * group !== dims[0] || outputs % group !== 0) {
+    throw operation.corrupt(`takes ${group} times ${inputs} channels of ${dims[0]}`);
+  }
+  const depthwise = group > 1 && inputs === 1 && outputs === group;
+  const weights = group > 1 && !depthwise ? withoutGroups(operation, given, group) : given;
   const window = windowOf(operation, dims, [height, width]);
   const bias = operation.optional(2);
   const size = slid(dims, [height, width], window);
@@ -123,6 +128,26 @@ function conv(operation: Operation): ReturnType<Handler> {
     order: null,
   };
   return viewed(wholeView(made, [1, outputs, ...size]));
+}
+
+/** The same convolution over all channels: zeros where a group does not look. */
+function withoutGroups(operation: Operation, source: Constant, group: number): Constant {
+  const [outputs = 1, inputs = 1, height = 1, width = 1] = source.dims;
+  const dims = [outputs, inputs * group, height, width];
+  if (sizeOf(dims) > MAX_SPREAD_WEIGHTS) throw operation.refuse(`is grouped by ${group}, too many to spread out`);
+  const run = inputs * height * width;
+  const spread = <T extends Float32Array | Int8Array>(to: T, from: ArrayLike<number>): T => {
+    for (let o = 0; o < outputs; o += 1) {
+      const start = (o * group + Math.floor((o * group) / outputs)) * run;
+      for (let i = 0; i < run; i += 1) to[start + i] = from[o * run + i] ?? 0;
+    }
+    return to;
+  };
+  const values = spread(new Float32Array(sizeOf(dims)), source.values);
+  const made = constant('float', dims, values);
+  return source.exact === undefined
+    ? made
+    : { ...made, exact: { ...source.exact, q: spread(new Int8Array(sizeOf(dims)), source.exact.q) } };
 }
 
 /** Channels last. */
@@ -157,24 +182,27 @@ function poolWindow(operation: Operation): {
   const { of, dims } = imageOf(operation.view(0), operation.name);
   const [height = 1, width = 1] = operation.attribute('kernel_shape')?.integers ?? [];
   const window = windowOf(operation, dims, [height, width]);
-  if (window.padding !== 'valid') throw operation.refuse('pads');
   const out = slid(dims, [height, width], window);
   if (out.some((n) => n < 1)) throw operation.corrupt('is larger than its image');
-  const uneven = [0, 1].some((i) => ((dims[i + 1] ?? 0) - ([height, width][i] ?? 1)) % (window.stride[i] ?? 1) !== 0);
+  const uneven =
+    window.padding === 'valid' &&
+    [0, 1].some((i) => ((dims[i + 1] ?? 0) - ([height, width][i] ?? 1)) % (window.stride[i] ?? 1) !== 0);
   if (operation.integer('ceil_mode', 0) !== 0 && uneven) throw operation.refuse('rounds its size up');
   return { of, dims, size: [height, width], window, shape: [dims[0], ...out] };
 }
 
 function maxPool(operation: Operation): ReturnType<Handler> {
   const { of, size, window, shape } = poolWindow(operation);
-  const { stride } = window;
-  const made: Expression = { op: 'max_pool', input: of, size, stride, shape, node: operation.name, order: null };
+  const made: Expression = { op: 'max_pool', input: of, size, ...window, shape, node: operation.name, order: null };
   return viewed(wholeView(made, [1, ...shape]));
 }
 
 /** As a depthwise convolution with the same weight everywhere, which int8 holds exactly. */
 function averagePool(operation: Operation): ReturnType<Handler> {
   const { of, dims, size, window, shape } = poolWindow(operation);
+  if (window.padding !== 'valid' && operation.integer('count_include_pad', 0) !== 1) {
+    throw operation.refuse('averages over fewer values at the edges');
+  }
   const [channels] = dims;
   const values = new Float32Array(channels * size[0] * size[1]).fill(1 / (size[0] * size[1]));
   const weights: ConvWeights = { shape: [channels, ...size, 1], values, exact: null };

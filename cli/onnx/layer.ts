@@ -2,7 +2,8 @@
 
 import type { ConvWeights, Matrix } from './expression.ts';
 
-type Activation = 'none' | 'relu' | 'gelu' | 'tanh';
+export const ACTIVATIONS = ['relu', 'gelu', 'tanh', 'relu6', 'sigmoid', 'silu', 'hard_swish'] as const;
+type Activation = 'none' | (typeof ACTIVATIONS)[number];
 
 export type Layer =
   | {
@@ -30,10 +31,15 @@ export type Layer =
       readonly activation: Activation;
     }
   | { readonly op: 'layer_norm'; readonly gamma: Float32Array; readonly beta: Float32Array; readonly epsilon: number }
-  | { readonly op: 'max_pool2d'; readonly size: readonly [number, number]; readonly stride: readonly [number, number] }
+  | {
+      readonly op: 'max_pool2d';
+      readonly size: readonly [number, number];
+      readonly stride: readonly [number, number];
+      readonly padding: 'same' | 'valid';
+    }
   | { readonly op: 'sequence_pool'; readonly pool: 'mean' | 'first' }
   | { readonly op: 'attention'; readonly heads: number }
-  | { readonly op: 'activation'; readonly activation: 'relu' | 'gelu' | 'tanh' }
-  | { readonly op: 'global_avg_pool' | 'flatten' | 'residual_start' | 'residual_add' }
+  | { readonly op: 'activation'; readonly activation: (typeof ACTIVATIONS)[number] }
+  | { readonly op: 'global_avg_pool' | 'flatten' | 'residual_start' | 'residual_swap' | 'residual_add' }
   /** Waits for a layer that can take it; none is left at the end. */
   | { readonly op: 'affine'; readonly scale: Float32Array; readonly shift: Float32Array };

@@ -84,6 +84,7 @@ export function quantized(layers: readonly Layer[], precision: Precision): FileG
       case 'max_pool2d':
       case 'residual_add':
       case 'residual_start':
+      case 'residual_swap':
       case 'sequence_pool':
         return { ...layer };
       default:

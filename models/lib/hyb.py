@@ -69,6 +69,14 @@ def activate(x: np.ndarray, kind: str) -> np.ndarray:
         return np.tanh(x)
     if kind == "gelu":
         return (0.5 * x * (1 + np.vectorize(math.erf)(x / math.sqrt(2)))).astype(np.float32)
+    if kind == "relu6":
+        return np.clip(x, 0, 6)
+    if kind == "sigmoid":
+        return (1 / (1 + np.exp(-x))).astype(np.float32)
+    if kind == "silu":
+        return (x / (1 + np.exp(-x))).astype(np.float32)
+    if kind == "hard_swish":
+        return (x * np.clip(x + 3, 0, 6) / 6).astype(np.float32)
     return x
 
 

@@ -13,6 +13,7 @@ import cnn from '../fixtures/engine/torch-cnn.hyb';
 import encoder from '../fixtures/engine/torch-encoder.hyb';
 import mlp from '../fixtures/engine/torch-mlp.hyb';
 import pooled from '../fixtures/engine/torch-pooled.hyb';
+import squeezed from '../fixtures/engine/torch-squeezed.hyb';
 
 type Row = { model: string; output: string; text?: string; pixels?: number[]; scores: number[] };
 
@@ -22,6 +23,7 @@ const FILES: Readonly<Record<string, ArrayBuffer>> = {
   'torch-encoder': encoder,
   'torch-mlp': mlp,
   'torch-pooled': pooled,
+  'torch-squeezed': squeezed,
 };
 const ROWS: Row[] = expectedText
   .trim()
@@ -59,5 +61,5 @@ it('workerd has relaxed SIMD', () => {
 it('keeps several models in one isolate', async () => {
   const pool = createModelPool(createEngine({ wasm: kernels, relaxedWasm: kernelsRelaxed }));
   for (const [name, bytes] of Object.entries(FILES)) await pool.get(name, async () => bytes);
-  expect(pool.loaded()).toHaveLength(5);
+  expect(pool.loaded()).toHaveLength(6);
 });

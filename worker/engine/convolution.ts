@@ -107,6 +107,7 @@ export function maxPool({ window, input, output }: StepOf<'max_pool2d'>): Call {
     kernels.maxPool(
       from,
       to,
+      input.height,
       input.width,
       input.channels,
       output.height,
@@ -115,6 +116,8 @@ export function maxPool({ window, input, output }: StepOf<'max_pool2d'>): Call {
       window.kernelWidth,
       window.strideY,
       window.strideX,
+      window.padTop,
+      window.padLeft,
     );
 }
 

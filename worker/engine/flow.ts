@@ -1,7 +1,7 @@
 // Owns what flows from operator to operator while a graph is read: kinds and sizes, nothing of their values.
 
 import type { Fields } from './fields.ts';
-import type { Image, Step } from './steps.ts';
+import type { Image, Step, Values } from './steps.ts';
 import type { Tensor, TensorTable } from './tensors.ts';
 
 /** A text's features or pieces, a vector, an image, or a row for each piece. */
@@ -38,7 +38,7 @@ export function sizeOf(flow: Flow): number {
 }
 
 /** How many values a residual keeps: of a sequence only those of the tokens there are. */
-export function residualSize(flow: Flow): { size: number; maxSize: number; perToken: boolean } {
+export function residualSize(flow: Flow): Values {
   const perToken = flow.kind === 'sequence';
   return { size: perToken ? flow.size : sizeOf(flow), maxSize: sizeOf(flow), perToken };
 }

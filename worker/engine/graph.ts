@@ -6,13 +6,19 @@ import { Fields } from './fields.ts';
 import type { Flow, Read, Reader } from './flow.ts';
 import { dimension, MAX_OPEN_RESIDUALS, needImage, residualSize, sizeOf, vector } from './flow.ts';
 import { MAX_INTEGER_DEPTH } from './integer-product.ts';
-import { readAttention, readResidualAdd, readSequencePool, readTokenEmbedding } from './sequence-graph.ts';
+import {
+  readAttention,
+  readResidualAdd,
+  readResidualSwap,
+  readSequencePool,
+  readTokenEmbedding,
+} from './sequence-graph.ts';
 import type { Arithmetic, Image, Step, Window } from './steps.ts';
 import type { TensorTable } from './tensors.ts';
 
 const MAX_ACTIVATION_VALUES = 1 << 22;
 const MAX_MULTIPLY_ADDS = 2 ** 31;
-const ACTIVATIONS = ['none', 'relu', 'gelu', 'tanh'] as const;
+const ACTIVATIONS = ['none', 'relu', 'gelu', 'tanh', 'relu6', 'sigmoid', 'silu', 'hard_swish'] as const;
 
 const READERS: Readonly<Record<string, Reader>> = {
   embedding_bag: readEmbeddingBag,
@@ -28,6 +34,7 @@ const READERS: Readonly<Record<string, Reader>> = {
   l2_normalize: readL2Normalize,
   activation: readActivation,
   residual_start: readResidualStart,
+  residual_swap: readResidualSwap,
   residual_add: readResidualAdd,
 };
 
@@ -155,7 +162,8 @@ function readConv2d(op: Fields, tensors: TensorTable, input: Flow): Read {
 function readMaxPool(op: Fields, _tensors: TensorTable, input: Flow): Read {
   const image = needImage(op, input);
   const [kernelHeight = 0, kernelWidth = 0] = op.integers('size', 2, 2, 1, 64);
-  const [window, height, width] = slide(op, image, kernelHeight, kernelWidth, 'valid');
+  const padding = op.has('padding') ? op.oneOf('padding', ['same', 'valid']) : 'valid';
+  const [window, height, width] = slide(op, image, kernelHeight, kernelWidth, padding);
   const output = { height, width, channels: image.channels };
   return {
     step: { kind: 'max_pool2d', window, input: image, output },

@@ -108,10 +108,11 @@ export type Kernels = {
     padded: number,
   ): void;
 
-  /** Without padding. */
+  /** Of a window only what lies inside the image counts; some of it always does. */
   maxPool(
     x: number,
     out: number,
+    height: number,
     width: number,
     channels: number,
     outHeight: number,
@@ -120,6 +121,8 @@ export type Kernels = {
     kernelWidth: number,
     strideY: number,
     strideX: number,
+    padTop: number,
+    padLeft: number,
   ): void;
 
   /**

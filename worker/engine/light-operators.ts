@@ -13,11 +13,23 @@ export function globalAvgPool(f32: Float32Array, x: number, out: number, input: 
   }
 }
 
-/** `relu` has been clamped where the values were made. */
+/** `relu` has mostly been clamped where the values were made. */
 export function activate({ f32, kernels }: Machine, x: number, size: number, activation: Activation): void {
   if (activation === 'gelu') kernels.gelu(x * 4, size);
-  if (activation === 'tanh') for (let i = x; i < x + size; i += 1) f32[i] = Math.tanh(f32[i] ?? 0);
-  if (activation === 'relu') for (let i = x; i < x + size; i += 1) f32[i] = Math.max(f32[i] ?? 0, 0);
+  else if (activation !== 'none') apply(f32, x, size, FUNCTIONS[activation]);
+}
+
+const FUNCTIONS: Readonly<Record<Exclude<Activation, 'none' | 'gelu'>, (value: number) => number>> = {
+  relu: (value) => Math.max(value, 0),
+  tanh: Math.tanh,
+  relu6: (value) => Math.min(Math.max(value, 0), 6),
+  sigmoid: (value) => 1 / (1 + Math.exp(-value)),
+  silu: (value) => value / (1 + Math.exp(-value)),
+  hard_swish: (value) => (value * Math.min(Math.max(value + 3, 0), 6)) / 6,
+};
+
+function apply(f32: Float32Array, x: number, size: number, compute: (value: number) => number): void {
+  for (let i = x; i < x + size; i += 1) f32[i] = compute(f32[i] ?? 0);
 }
 
 /** Row t is the piece's row of the table, scaled, plus the row of its place where places have any. */

@@ -46,6 +46,7 @@ export function plainImageKernels(memory: ArrayBuffer): Pick<Kernels, 'windows' 
   function maxPool(
     x: number,
     out: number,
+    height: number,
     width: number,
     channels: number,
     outHeight: number,
@@ -54,6 +55,8 @@ export function plainImageKernels(memory: ArrayBuffer): Pick<Kernels, 'windows' 
     kernelWidth: number,
     strideY: number,
     strideX: number,
+    padTop: number,
+    padLeft: number,
   ): void {
     let to = out >> 2;
     for (let oy = 0; oy < outHeight; oy += 1) {
@@ -62,7 +65,10 @@ export function plainImageKernels(memory: ArrayBuffer): Pick<Kernels, 'windows' 
           let largest = -Infinity;
           for (let ky = 0; ky < kernelHeight; ky += 1) {
             for (let kx = 0; kx < kernelWidth; kx += 1) {
-              const pixel = (oy * strideY + ky) * width + ox * strideX + kx;
+              const y = oy * strideY - padTop + ky;
+              const column = ox * strideX - padLeft + kx;
+              if (y < 0 || y >= height || column < 0 || column >= width) continue;
+              const pixel = y * width + column;
               largest = Math.max(largest, f32[(x >> 2) + pixel * channels + c] ?? 0);
             }
           }

@@ -7,7 +7,7 @@ import { dense, embeddingBag, normalization } from './dense.ts';
 import type { Graph } from './graph.ts';
 import { activate, globalAvgPool, l2Normalize, meanOfRows } from './light-operators.ts';
 import type { Call, Machine } from './machine.ts';
-import { attention, residual, tokenEmbedding } from './sequence.ts';
+import { attention, residual, residualSwap, tokenEmbedding } from './sequence.ts';
 import type { Step } from './steps.ts';
 
 export type Program = { readonly inputOffset: number; readonly run: (machine: Machine) => number };
@@ -63,6 +63,8 @@ function movingCall(step: Moving, arena: Arena): Call {
       return maxPool(step);
     case 'global_avg_pool':
       return ({ f32 }, from, to) => globalAvgPool(f32, from >> 2, to >> 2, step.input);
+    case 'residual_swap':
+      return residualSwap(step, arena);
     case 'layer_norm':
       return normalization(step, arena);
     case 'token_embedding':

@@ -3,6 +3,7 @@
 import type { Fields } from './fields.ts';
 import type { Flow, Read } from './flow.ts';
 import { dimension, residualSize, sizeOf, vector } from './flow.ts';
+import type { Step } from './steps.ts';
 import type { TensorTable } from './tensors.ts';
 
 export function readTokenEmbedding(op: Fields, tensors: TensorTable, input: Flow): Read {
@@ -55,6 +56,23 @@ export function readResidualAdd(op: Fields, _tensors: TensorTable, input: Flow, 
     output: input,
     multiplyAdds: sizeOf(input),
   };
+}
+
+/** What flows is kept, and what was kept flows: the other branch starts from where the first did. */
+export function readResidualSwap(op: Fields, _tensors: TensorTable, input: Flow, open: Flow[]): Read {
+  const start = open.pop();
+  if (start === undefined) throw op.refuse('op', 'swaps a residual that is not started');
+  if (input.kind === 'features' || input.kind === 'tokens' || start.kind === 'features' || start.kind === 'tokens') {
+    throw op.refuse('op', `takes no ${input.kind}`);
+  }
+  open.push(input);
+  const step: Step = {
+    kind: 'residual_swap',
+    slot: open.length - 1,
+    kept: residualSize(start),
+    flowing: residualSize(input),
+  };
+  return { step, output: start, multiplyAdds: sizeOf(input) + sizeOf(start) };
 }
 
 function sameShape(a: Flow, b: Flow): boolean {

@@ -4,6 +4,7 @@ import type { Arena } from './arena.ts';
 import { embedTokens } from './light-operators.ts';
 import type { Call, StepOf } from './machine.ts';
 import { placeFloats, placeIntegers } from './machine.ts';
+import type { Values } from './steps.ts';
 
 export function tokenEmbedding(step: StepOf<'token_embedding'>, arena: Arena): Call {
   const table = placeIntegers(arena, step.weights);
@@ -19,13 +20,25 @@ export function attention(step: StepOf<'attention'>, arena: Arena): Call {
   return ({ kernels, tokens }, from, to) => kernels.attention(from, to, scratch(), tokens.length, dim, heads);
 }
 
+export function residualSwap({ slot, kept, flowing }: StepOf<'residual_swap'>, arena: Arena): Call {
+  const place = arena.shared(`residual ${slot}`, 4 * Math.max(kept.maxSize, flowing.maxSize));
+  return ({ f32, tokens }, from, to) => {
+    const at = place() >> 2;
+    f32.copyWithin(to >> 2, at, at + countOf(kept, tokens.length));
+    f32.copyWithin(at, from >> 2, (from >> 2) + countOf(flowing, tokens.length));
+  };
+}
+
+function countOf({ size, perToken }: Values, tokens: number): number {
+  return perToken ? tokens * size : size;
+}
+
 export function residual(step: StepOf<'residual_start' | 'residual_add'>, arena: Arena): Call {
   const kept = arena.shared(`residual ${step.slot}`, 4 * step.maxSize);
-  const sizeOf = (tokens: number): number => (step.perToken ? tokens * step.size : step.size);
   if (step.kind === 'residual_add') {
-    return ({ kernels, tokens }, from) => kernels.add(from, kept(), sizeOf(tokens.length));
+    return ({ kernels, tokens }, from) => kernels.add(from, kept(), countOf(step, tokens.length));
   }
   return ({ f32, tokens }, from) => {
-    f32.copyWithin(kept() >> 2, from >> 2, (from >> 2) + sizeOf(tokens.length));
+    f32.copyWithin(kept() >> 2, from >> 2, (from >> 2) + countOf(step, tokens.length));
   };
 }

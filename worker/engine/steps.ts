@@ -2,7 +2,7 @@
 
 import type { Tensor } from './tensors.ts';
 
-export type Activation = 'none' | 'relu' | 'gelu' | 'tanh';
+export type Activation = 'none' | 'relu' | 'gelu' | 'tanh' | 'relu6' | 'sigmoid' | 'silu' | 'hard_swish';
 /** What a product with weights is computed in; `int8` quantizes its input row by row, `int8_shared` with one scale for all rows. */
 export type Arithmetic = 'f32' | 'int8' | 'int8_shared';
 export type Image = { readonly height: number; readonly width: number; readonly channels: number };
@@ -77,12 +77,17 @@ export type Step =
   | { readonly kind: 'l2_normalize'; readonly size: number }
   | { readonly kind: 'activation'; readonly activation: Activation; readonly size: number; readonly perToken: boolean }
   | (Residual & { readonly kind: 'residual_start' })
+  | {
+      readonly kind: 'residual_swap';
+      readonly slot: number;
+      /** What is kept and what flows, before; they change places. */
+      readonly kept: Values;
+      readonly flowing: Values;
+    }
   | (Residual & { readonly kind: 'residual_add' });
 
-/** `slot` counts the residuals that are open; with `perToken`, `size` values for each token. */
-type Residual = {
-  readonly slot: number;
-  readonly size: number;
-  readonly maxSize: number;
-  readonly perToken: boolean;
-};
+/** With `perToken`, `size` values for each token. */
+export type Values = { readonly size: number; readonly maxSize: number; readonly perToken: boolean };
+
+/** `slot` counts the residuals that are open. */
+type Residual = Values & { readonly slot: number };

@@ -116,13 +116,16 @@ describe('graphs that are not the engine’s', () => {
       /onnx_too_large: node ConstantOfShape flood/,
     ],
     [
-      'two branches that do not come back to their start',
+      'residuals within residuals without end',
       after(
-        { op: 'Tanh', inputs: ['h'], outputs: ['a'] },
-        { op: 'Relu', inputs: ['h'], outputs: ['b'] },
-        { op: 'Add', inputs: ['a', 'b'], outputs: ['y'], name: 'join' },
+        { op: 'Identity', inputs: ['h'], outputs: ['a0'] },
+        ...Array.from({ length: 40 }, (_, i) => [
+          { op: 'Tanh', inputs: [`a${i}`], outputs: [`b${i}`] },
+          { op: 'Add', inputs: [`b${i}`, 'h'], outputs: [`a${i + 1}`] },
+        ]).flat(),
+        { op: 'Relu', inputs: ['a40'], outputs: ['y'] },
       ),
-      /node Add join adds two branches/,
+      /lies in more than 4 residuals/,
     ],
     [
       'two inputs',

@@ -48,6 +48,26 @@ describe('plain TypeScript and both WebAssembly files agree', () => {
     );
   });
 
+  it('on max pooling of any window, over the edges too', async () => {
+    const shapes = fc.record({
+      sides: fc.tuple(side, side, side),
+      size: fc.tuple(kernel, kernel),
+      stride: fc.tuple(stride, stride),
+      seed: fc.integer(),
+    });
+    await fc.assert(
+      fc.asyncProperty(shapes, async ({ sides: [height, width, channels], size, stride: step, seed }) => {
+        fc.pre(channels >= 2);
+        const pool = { op: 'max_pool2d', size, stride: step, padding: 'same' };
+        const graph = [{ op: 'activation', activation: 'silu' }, pool, { op: 'global_avg_pool' }];
+        const source = { header: { ...imageHeader(height, width, channels, channels), graph }, tensors: {} };
+        const pixels = Float32Array.from(noise(height * width * channels, seed, 0, 1));
+        expect(await disagreement(source, { pixels })).toBeLessThan(1e-6);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
   it('on dense layers of any size', async () => {
     const sizes = fc.record({
       inputs: fc.integer({ min: 1, max: 40 }),

@@ -147,7 +147,7 @@ describe('the header', () => {
     [['graph', 0, 'scale_axis'], 'diagonal'],
     [['graph', 0, 'scale_axis'], 'column'],
     [['graph', 0, 'pool_power'], 0.7],
-    [['graph', 0, 'activation'], 'sigmoid'],
+    [['graph', 0, 'activation'], 'softsign'],
     [['graph', 0, 'group_weights'], 'table-scales'],
     [['graph', 0, 'bias'], 'out-bias'],
     [['graph', 1, 'weights'], 'table'],

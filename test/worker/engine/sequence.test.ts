@@ -95,6 +95,42 @@ describe.each(engines)('sequences in $name', ({ engine }) => {
     expect(errorOf(await logitsOf(engine, textModel(graph, {}, DIM), 'a'), [3, 0, -3, 1.5])).toBeLessThan(1e-5);
   });
 
+  it('residual_swap lets a branch of its own start from where the first did', async () => {
+    const image = (values: number[]): TensorSource => ({ dtype: 'i8', shape: [2, 1, 1, 1], values });
+    const conv = (weights: string, bias: string): Record<string, unknown> => {
+      const parts = { weights, scales: 'one', bias, stride: [1, 2], padding: 'valid', activation: 'none' };
+      return { op: 'conv2d', ...parts };
+    };
+    const graph = [
+      { op: 'residual_start' },
+      conv('twice', 'none'),
+      { op: 'residual_swap' },
+      conv('thrice', 'plus'),
+      { op: 'residual_add' },
+      { op: 'flatten' },
+    ];
+    const tensors = { twice: image([2, -2]), thrice: image([3, 3]), one: f32(1, 1), none: f32(0, 0), plus: f32(1, 2) };
+    const model = await engine.loadModel(hybFile({ header: { ...imageHeader(1, 4, 1, 4), graph }, tensors }));
+    const pixels = Float32Array.of(0.5, 0.1, 1, 0.1);
+    expect(errorOf([...model.logits({ kind: 'image', pixels })], [3.5, 2.5, 6, 3])).toBeLessThan(1e-6);
+  });
+
+  it.each([
+    ['relu6', [0, 0, 1, 6]],
+    ['sigmoid', [0.0179862, 0.2689414, 0.7310586, 0.9996646]],
+    ['silu', [-0.0719448, -0.2689414, 0.7310586, 7.9973172]],
+    ['hard_swish', [0, -1 / 3, 2 / 3, 8]],
+  ])('activation %s', async (activation, expected) => {
+    const graph = [{ op: 'flatten' }, { op: 'dense', weights: 'w', scales: 's', bias: 'b', activation }];
+    const tensors: ModelSource['tensors'] = {
+      w: { dtype: 'i8', shape: [4, 1], values: [-4, -1, 1, 8] },
+      s: f32(1, 1, 1, 1),
+      b: f32(0, 0, 0, 0),
+    };
+    const model = await engine.loadModel(hybFile({ header: { ...imageHeader(1, 1, 1, 4), graph }, tensors }));
+    expect(errorOf([...model.logits({ kind: 'image', pixels: Float32Array.of(1) })], expected)).toBeLessThan(1e-6);
+  });
+
   it('residuals work on images and vectors', async () => {
     const graph = [
       { op: 'residual_start' },
@@ -268,6 +304,7 @@ describe('files that must not load', () => {
     ['heads of two values', (s) => (operator(s, 4).heads = 4), /heads/],
     ['float arithmetic on a sequence', (s) => (operator(s, 3).arithmetic = 'f32'), /f32 on a sequence/],
     ['attention on what is no triple', (s) => (operator(s, 3).op = 'residual_start'), /not a known field/],
+    ['a swap that is not started', (s) => (operator(s, 2).op = 'residual_swap'), /not started/],
     ['a residual that is not started', (s) => (operator(s, 2).op = 'residual_add'), /not started/],
     ['a residual that is not added', (s) => (operator(s, 6).op = 'residual_start'), /residual/],
     ['an unknown pool', (s) => (operator(s, 13).pool = 'max'), /pool/],

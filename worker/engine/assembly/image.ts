@@ -80,6 +80,7 @@ function fill(to: i32, value: v128, bytes: i32): void {
 export function maxPool(
   x: i32,
   out: i32,
+  height: i32,
   width: i32,
   channels: i32,
   outHeight: i32,
@@ -88,26 +89,32 @@ export function maxPool(
   kernelWidth: i32,
   strideY: i32,
   strideX: i32,
+  padTop: i32,
+  padLeft: i32,
 ): void {
   const whole = channels & ~3
   const pixelBytes = channels << 2
   const lineBytes = width * pixelBytes
   for (let oy = 0; oy < outHeight; oy++) {
+    const top = max(0, oy * strideY - padTop)
+    const bottom = min(height, oy * strideY - padTop + kernelHeight)
     for (let ox = 0; ox < outWidth; ox++) {
-      const corner = x + oy * strideY * lineBytes + ox * strideX * pixelBytes
+      const left = max(0, ox * strideX - padLeft)
+      const right = min(width, ox * strideX - padLeft + kernelWidth)
+      const corner = x + top * lineBytes + left * pixelBytes
       for (let c = 0; c < whole; c += 4) {
         let largest = v128.load(corner + (c << 2))
-        for (let ky = 0; ky < kernelHeight; ky++) {
-          const from = corner + ky * lineBytes + (c << 2)
-          for (let kx = 0; kx < kernelWidth; kx++) largest = f32x4.max(largest, v128.load(from + kx * pixelBytes))
+        for (let y = 0; y < bottom - top; y++) {
+          const from = corner + y * lineBytes + (c << 2)
+          for (let i = 0; i < right - left; i++) largest = f32x4.max(largest, v128.load(from + i * pixelBytes))
         }
         v128.store(out + (c << 2), largest)
       }
       for (let c = whole; c < channels; c++) {
         let largest = load<f32>(corner + (c << 2))
-        for (let ky = 0; ky < kernelHeight; ky++) {
-          const from = corner + ky * lineBytes + (c << 2)
-          for (let kx = 0; kx < kernelWidth; kx++) largest = max(largest, load<f32>(from + kx * pixelBytes))
+        for (let y = 0; y < bottom - top; y++) {
+          const from = corner + y * lineBytes + (c << 2)
+          for (let i = 0; i < right - left; i++) largest = max(largest, load<f32>(from + i * pixelBytes))
         }
         store<f32>(out + (c << 2), largest)
       }
