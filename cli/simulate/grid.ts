@@ -1,7 +1,8 @@
 /**
- * Chooses a cascade's thresholds on rows: which combination agrees most often with the clairvoyant choice of place, among
- * those that lose at most a point of accuracy against the reference alone. Owns what is tried and which is best; on the
- * rows alone, because network and load do not change what an answer says. The simulator then runs what was chosen.
+ * Chooses a cascade's thresholds on rows: of the combinations that agree with the clairvoyant choice of place as often as
+ * any, by one standard error, and lose at most a point of accuracy against the reference alone, the most accurate. Owns what
+ * is tried and which is best; on the rows alone, because network and load do not change what an answer says. The simulator
+ * then runs what was chosen.
  */
 import type { Answers } from './answers.ts';
 
@@ -39,19 +40,20 @@ export function searchThresholds(answers: Answers, steps: readonly GridStep[]): 
     tryOut(answers, steps, thresholds, reference, oracle),
   );
   const referenceAccuracy = share(rows, (row) => answers.predicted[reference.variant]?.[row] === answers.truth[row]);
+  const within = tried.filter(({ accuracy }) => referenceAccuracy - accuracy <= MAX_LOSS);
+  const best = within.reduce((most, { routingAccuracy }) => Math.max(most, routingAccuracy), 0);
+  const error = Math.sqrt((best * (1 - best)) / answers.rows);
   let chosen: Tried | undefined;
-  for (const one of tried) {
-    if (referenceAccuracy - one.accuracy > MAX_LOSS) continue;
-    if (chosen === undefined || isBetter(one, chosen)) chosen = one;
+  for (const one of within) {
+    if (one.routingAccuracy >= best - error && (chosen === undefined || isBetter(one, chosen))) chosen = one;
   }
   return { tried, referenceAccuracy, chosen };
 }
 
+/** Of equally accurate ones the one that routes better, then the one with a step fewer (tried later). */
 function isBetter(a: Tried, b: Tried): boolean {
-  if (a.routingAccuracy !== b.routingAccuracy) return a.routingAccuracy > b.routingAccuracy;
   if (a.accuracy !== b.accuracy) return a.accuracy > b.accuracy;
-  // As good with more left to the first step, or with a step fewer (tried later).
-  return (a.shares[0] ?? 0) >= (b.shares[0] ?? 0);
+  return a.routingAccuracy >= b.routingAccuracy;
 }
 
 function agrees(answers: Answers, row: number, step: GridStep, reference: GridStep): boolean {

@@ -5,6 +5,7 @@ import { encode as encodePng } from 'fast-png';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { LabelledImage } from '../../local/data/read-idx.ts';
 import type { LabelledText } from '../../local/data/read-labelled-text.ts';
+import { threeSteps } from './three-steps.ts';
 import { LOCAL_REGION, startStack, type Stack } from '../../local/stack.ts';
 import { ask as askUrl, SOON, type Answer, type Reply } from './gateway-client.ts';
 import { sampleImages, sampleSentences } from './samples.ts';
@@ -22,6 +23,7 @@ let images: readonly LabelledImage[];
 beforeAll(async () => {
   [stack, sentences, images] = await Promise.all([
     startStack({
+      configure: threeSteps,
       port: 0,
       apiKey: API_KEY,
       onWorkerLine: (line) => workerLines.push(line),

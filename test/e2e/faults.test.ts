@@ -2,6 +2,7 @@
 import { request as httpRequest } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Fault } from '../../local/lib/fault.ts';
+import { threeSteps } from './three-steps.ts';
 import { startStack, type Stack } from '../../local/stack.ts';
 import type { Config } from '../../shared/schema/config.ts';
 import {
@@ -33,7 +34,11 @@ let text: string;
 const lines: string[] = [];
 
 beforeAll(async () => {
-  stack = await startStack({ port: 0, configure: withoutBreakers, onWorkerLine: (line) => lines.push(line) });
+  stack = await startStack({
+    port: 0,
+    configure: (config) => withoutBreakers(threeSteps(config)),
+    onWorkerLine: (line) => lines.push(line),
+  });
   plain = stack.config;
   const [sentence] = await sampleSentences(1);
   text = sentence?.input ?? '';
