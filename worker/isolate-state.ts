@@ -51,6 +51,13 @@ export type AnsweredAttempt = {
   readonly accepted: { readonly items: number; readonly confidenceSum: number } | undefined;
 };
 
+export type OvertakenAttempt = Pick<AnsweredAttempt, 'target' | 'modelAndVariant' | 'items'> & {
+  /** How long it has run. */
+  readonly ranMs: number;
+  /** The answer that came first was another place's. */
+  readonly byAnother: boolean;
+};
+
 /** `unknown`: the request ended without asking the canary anything. */
 export type CanaryOutcome = 'well' | 'ill' | 'unknown';
 
@@ -172,17 +179,15 @@ export class IsolateState {
     this.#memoryOf(target.id).failed(reason, target.max_concurrency, nowMs, policy);
   }
 
-  /** It ran beside another that answered first. How long it would have taken is not known, but at least so long. */
-  attemptOvertaken(
-    target: TargetSpec,
-    modelAndVariant: string,
-    sinceMs: number,
-    items: number,
-    nowMs: number,
-    policy: BreakerPolicy,
-  ): void {
+  /**
+   * It ran beside another that answered first. How long it would have taken is not known, only that at least so long: that
+   * tells something of a place that another place has overtaken. Where the place overtook itself it would count its slow
+   * answers as half slow, raise its p95, hedge later and so on.
+   */
+  attemptOvertaken(overtaken: OvertakenAttempt, nowMs: number, policy: BreakerPolicy): void {
+    const { target, modelAndVariant, ranMs, items, byAnother } = overtaken;
     const factor = itemFactor(target.endpoint.kind, items);
-    observe(this.#latency, `${target.id}/${modelAndVariant}`, Math.max(0, nowMs - sinceMs) / factor, nowMs);
+    if (byAnother) observe(this.#latency, `${target.id}/${modelAndVariant}`, Math.max(0, ranMs) / factor, nowMs);
     this.attemptFailed(target, 'cancelled', nowMs, policy);
   }
 
@@ -194,8 +199,11 @@ export class IsolateState {
     this.#hedgeTokens.set(route.name, earn(this.#hedgeTokens.get(route.name) ?? 0, policy));
   }
 
-  mayHedge(route: RouteSpec): boolean {
-    return route.hedge !== undefined && hasToken(this.#hedgeTokens.get(route.name) ?? 0);
+  /** How full the route's hedge budget is, 0 to 1; 0 where it has no whole token. */
+  hedgeFill({ hedge, name }: RouteSpec): number {
+    if (hedge === undefined) return 0;
+    const tokens = this.#hedgeTokens.get(name) ?? 0;
+    return hasToken(tokens) ? tokens / hedgeBudget(hedge.max_extra_ratio).burst : 0;
   }
 
   hedged(route: RouteSpec): void {

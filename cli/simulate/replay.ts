@@ -168,7 +168,7 @@ class Run {
     const clock = { nowMs, deadlineAtMs };
     if (!strategy.isGuarded) return next(plan, finished, clock, { running });
     const state = this.#isolate(pop);
-    const limits = { running, mayHedge: state.mayHedge(served.route), mayRetry: state.mayRetry() };
+    const limits = { running, hedgeFill: state.hedgeFill(served.route), mayRetry: state.mayRetry() };
     return next(plan, finished, clock, limits);
   }
 
@@ -261,7 +261,13 @@ class Run {
       const spec = served.config.targets[target];
       if (spec === undefined) continue;
       const modelAndVariant = `${served.model.name}/${planned.variant}`;
-      state.attemptOvertaken(spec, modelAndVariant, startedAtMs, 1, nowMs, served.config.breaker);
+      const ranMs = nowMs - startedAtMs;
+      const byAnother = flight.target !== NOBODY && flight.target !== target;
+      state.attemptOvertaken(
+        { target: spec, modelAndVariant, ranMs, items: 1, byAnother },
+        nowMs,
+        served.config.breaker,
+      );
     }
     const { canary } = flight.plan;
     if (canary !== undefined) state.canaryEnded(canary, flight.target === NOBODY ? 'ill' : 'well', nowMs);

@@ -20,8 +20,8 @@ export type AttemptLimits = {
   readonly maxCostNanos?: number | undefined;
   /** Begun and not yet ended. Who runs one attempt after another has none. */
   readonly running?: readonly RunningAttempt[] | undefined;
-  /** Whether the hedge budget has a token. Default: no. */
-  readonly mayHedge?: boolean | undefined;
+  /** How full the hedge budget is, 0 to 1; 0: it has no token. Default: 0. */
+  readonly hedgeFill?: number | undefined;
   /** Whether the retry budget has a token: without one, only this isolate's own places are asked after a failure. Default: yes. */
   readonly mayRetry?: boolean | undefined;
 };
@@ -34,6 +34,9 @@ const LEAST_SHARE = 0.5;
 /** Timers fire late on a busy machine: kept free even for a place that answers at once, or it would never be asked. */
 const LEAST_ROOM_MS = 20;
 
+/** With an empty budget a hedge waits this many times its p95 longer than with a full one. */
+const LONGEST_PATIENCE = 1;
+
 const NOTHING: readonly RunningAttempt[] = [];
 
 /** Where the request stands. */
@@ -45,7 +48,7 @@ type Standing = {
   readonly leftMs: number;
   /** What attempts may still cost. */
   readonly leftNanos: number;
-  readonly mayHedge: boolean;
+  readonly hedgeFill: number;
   readonly mayRetry: boolean;
 };
 
@@ -63,7 +66,7 @@ export function next(
     nowMs: clock.nowMs,
     leftMs: clock.deadlineAtMs - clock.nowMs,
     leftNanos: leftNanosOf(plan, finished, running, limits.maxCostNanos),
-    mayHedge: limits.mayHedge ?? false,
+    hedgeFill: limits.hedgeFill ?? 0,
     mayRetry: limits.mayRetry ?? true,
   };
   const outcome = finished.at(-1)?.outcome;
@@ -110,17 +113,24 @@ function beside(standing: Standing): Next {
   return hedge(standing, only, own);
 }
 
-/** At most once a request, never after the first token. */
+/**
+ * At most once a request, never after the first token, not before its own p95. The emptier the budget, the later: by its
+ * definition every twentieth call takes longer than the p95, so the budget would be spent on those that end a moment later,
+ * and nothing left for one that hangs.
+ */
 function hedge(standing: Standing, only: RunningAttempt, own: PlannedAttempt): Next {
-  const { plan, finished, nowMs, leftMs, mayHedge } = standing;
-  if (!mayHedge || own.hedgeAfterMs === null || only.firstTokenAtMs !== undefined) return wait();
+  const { plan, finished, nowMs, leftMs, hedgeFill } = standing;
+  if (own.hedgeAfterMs === null || only.firstTokenAtMs !== undefined) return wait();
   if (finished.some((done) => plan.attempts[done.index]?.role === 'hedge')) return wait();
   const index = plan.attempts.findIndex((it) => it.hedgeOf === only.index);
   const repeated = plan.attempts[index];
   if (repeated === undefined || !isAffordable(repeated, standing) || !isOpen(standing, index, repeated)) return wait();
-  const dueAtMs = only.startedAtMs + own.hedgeAfterMs;
+  const dueAtMs = only.startedAtMs + own.hedgeAfterMs * (1 + LONGEST_PATIENCE * (1 - Math.min(1, hedgeFill)));
   if (nowMs < dueAtMs) return { kind: 'wait', untilMs: dueAtMs };
-  return repeated.predictedP50Ms <= leftMs ? begin(standing, index, 'hedge') : wait();
+  if (repeated.predictedP50Ms > leftMs) return wait();
+  // Other calls earn tokens meanwhile.
+  if (!(hedgeFill > 0)) return { kind: 'wait', untilMs: nowMs + Math.max(1, repeated.predictedP50Ms) };
+  return begin(standing, index, 'hedge');
 }
 
 function wait(): Next {

@@ -7,8 +7,8 @@
 export type EarnedPolicy = { readonly ratio: number; readonly burst: number };
 
 export const RETRY_BUDGET: EarnedPolicy = { ratio: 0.5, burst: 100 };
-/** Hedges start with nothing: the extra load never exceeds the ratio, not even at first. */
-const HEDGE_BURST = 10;
+/** Hedges start with nothing: the extra load never exceeds the ratio, not even at first. Room for one bad moment. */
+const HEDGE_BURST = 50;
 
 export function hedgeBudget(maxExtraRatio: number): EarnedPolicy {
   return { ratio: maxExtraRatio, burst: HEDGE_BURST };

@@ -17,7 +17,9 @@ export type LimitEvent =
   | { readonly kind: 'throttled'; readonly inFlight: number };
 
 const LONG_WEIGHT = 0.01;
-const SHORT_WEIGHT = 0.2;
+const SHORT_WEIGHT = 0.1;
+const STRONGEST_PULL = 4;
+const LEAST_MS = 0.01;
 /** Short over long above it: the place is queueing. */
 const QUEUEING_RATIO = 2;
 const QUEUEING_DECREASE = 0.9;
@@ -38,10 +40,16 @@ export function reduceLimit(state: LimitState, event: LimitEvent, most: number):
   if (event.kind === 'throttled') {
     return { ...state, limit: Math.max(1, Math.min(limit, event.inFlight) * THROTTLED_DECREASE) };
   }
-  const latencyMs = event.latencyMs > 0 ? event.latencyMs : 0;
-  const longMs = state.longMs === 0 ? latencyMs : state.longMs + LONG_WEIGHT * (latencyMs - state.longMs);
-  const shortMs = state.shortMs === 0 ? latencyMs : state.shortMs + SHORT_WEIGHT * (latencyMs - state.shortMs);
+  const latencyMs = event.latencyMs > LEAST_MS ? event.latencyMs : LEAST_MS;
+  const longMs = state.longMs === 0 ? latencyMs : towards(state.longMs, latencyMs, LONG_WEIGHT);
+  const shortMs = state.shortMs === 0 ? latencyMs : towards(state.shortMs, latencyMs, SHORT_WEIGHT);
   return { limit: nextLimit(limit, event.inFlight, shortMs > QUEUEING_RATIO * longMs, most), longMs, shortMs };
+}
+
+/** A geometric mean in which one answer pulls no harder than one four times as slow: outliers are no queue. */
+function towards(meanMs: number, latencyMs: number, weight: number): number {
+  const ratio = Math.min(STRONGEST_PULL, Math.max(1 / STRONGEST_PULL, latencyMs / meanMs));
+  return meanMs * ratio ** weight;
 }
 
 function nextLimit(limit: number, inFlight: number, isQueueing: boolean, most: number): number {

@@ -126,7 +126,7 @@ class Run {
       plan,
       this.#finished,
       { nowMs: clock.now(), deadlineAtMs },
-      { running: this.#running, mayHedge: state.mayHedge(served.route), mayRetry: state.mayRetry(retryBudget) },
+      { running: this.#running, hedgeFill: state.hedgeFill(served.route), mayRetry: state.mayRetry(retryBudget) },
     );
   }
 
@@ -201,12 +201,19 @@ class Run {
     const { clock, state, breakerPolicy, served, signal } = this.#context;
     this.#isOver = true;
     const nowMs = clock.now();
+    const winner = finish === 'accepted' ? this.#attempts.at(-1)?.target : undefined;
     for (const running of this.#running) {
       const { planned, target, positions, startedAtMs } = running;
       const modelAndVariant = `${served.model.name}/${planned.variant}`;
-      state.attemptOvertaken(target.spec, modelAndVariant, startedAtMs, positions.length, nowMs, breakerPolicy);
+      const ranMs = nowMs - startedAtMs;
+      const byAnother = winner !== undefined && winner !== planned.target;
+      state.attemptOvertaken(
+        { target: target.spec, modelAndVariant, ranMs, items: positions.length, byAnother },
+        nowMs,
+        breakerPolicy,
+      );
       this.#costNanos += planned.predictedCostNanos;
-      this.#attempts.push(cancelledRecord(running, nowMs - startedAtMs));
+      this.#attempts.push(cancelledRecord(running, ranMs));
     }
     if (this.#losers !== undefined) {
       signal.removeEventListener('abort', this.#leave);

@@ -26,7 +26,7 @@ function stepOf(plan: Plan, given: Given = {}, leftMs = 1_000): Next {
     finished.map(([index, outcome]) => ({ index, outcome, costNanos: plan.attempts[index]?.predictedCostNanos ?? 0 })),
     { nowMs: NOW_MS + afterMs, deadlineAtMs: NOW_MS + leftMs },
     {
-      mayHedge: true,
+      hedgeFill: 1,
       ...limits,
       running: running.map((one) => (typeof one === 'number' ? { index: one, startedAtMs: NOW_MS } : one)),
     },
@@ -76,13 +76,20 @@ describe('a hedge', () => {
   });
 
   it.each<[string, Given]>([
-    ['without a token of the budget', { mayHedge: false }],
     ['once the first token has arrived', { running: [{ index: 0, startedAtMs: NOW_MS, firstTokenAtMs: NOW_MS + 90 }] }],
     ['beside a hedge that runs', { running: [0, 2] }],
     ['a second time', { finished: [[2, failed]] }],
     ['without the money for it', { maxCostNanos: GATEWAY_NANOS + 30_000 }],
   ])('never runs %s', (_name, given) => {
     expect(shapeOf(stepOf(plan, { running: [0], afterMs: 100, ...given }))).toBe('wait');
+  });
+
+  it('waits the longer the emptier the budget, and without a token for one that others earn', () => {
+    expect(shapeOf(stepOf(plan, { running: [0], hedgeFill: 0.5 }))).toBe('wait 150');
+    expect(shapeOf(stepOf(plan, { running: [0], hedgeFill: 0.02, afterMs: 197 }))).toBe('wait 198');
+    expect(shapeOf(stepOf(plan, { running: [0], hedgeFill: 0.02, afterMs: 198 }))).toBe('hedge 2');
+    expect(shapeOf(stepOf(plan, { running: [0], hedgeFill: 0 }))).toBe('wait 200');
+    expect(shapeOf(stepOf(plan, { running: [0], hedgeFill: 0, afterMs: 200 }))).toBe('wait 320');
   });
 
   it('never runs where it would not be back in time', () => {
@@ -211,7 +218,7 @@ function run(plan: Plan, deadlineAtMs: number, events: readonly Event[]) {
   let nowMs = NOW_MS;
   for (let steps = 0; ; steps += 1) {
     if (steps > 64) throw new Error('does not end');
-    const step = next(plan, finished, { nowMs, deadlineAtMs }, { running, mayHedge: true });
+    const step = next(plan, finished, { nowMs, deadlineAtMs }, { running, hedgeFill: 1 });
     if (step.kind === 'finish') return { step, begun, finished, running, nowMs };
     if (step.kind === 'attempt') {
       const event = events[begun.length] ?? { ratio: 1, outcome: failed };

@@ -30,7 +30,7 @@ describe('an earned budget', () => {
     for (let call = 0; call < 20; call += 1) tokens = earn(tokens, hedgeBudget(0.05));
     expect(hasToken(tokens)).toBe(true);
     for (let call = 0; call < 10_000; call += 1) tokens = earn(tokens, hedgeBudget(0.05));
-    expect(tokens).toBe(10);
+    expect(tokens).toBe(50);
   });
 });
 
