@@ -19,14 +19,14 @@ import type { Turns } from '../lib/turns.ts';
 import { scoreOne } from './predict.ts';
 import type { LoadedModel, Registry } from './registry.ts';
 
-export type OpenInferenceRequest = {
+type OpenInferenceRequest = {
   readonly method: string;
   readonly path: string;
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly body: Uint8Array;
 };
 
-export type OpenInferenceAnswer = {
+type OpenInferenceAnswer = {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
