@@ -45,6 +45,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
+          // One instance of it: inlined or not, two forms of the package would be loaded side by side.
+          server: { deps: { inline: ['graphql', 'graphql-http'] } },
           setupFiles: ['./test/tools/fix-seed.ts'],
           include: ['test/**/*.test.ts'],
           exclude: ['test/workerd/**', 'test/e2e/**'],

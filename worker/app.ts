@@ -51,6 +51,10 @@ export function createApp(services: Services): Hono<AppEnv> {
     (await import('./http/openai/endpoints.ts')).openAi(exchangeOf(context), 'chat_completions'),
   );
 
+  app.all('/graphql', async (context) =>
+    (await import('./http/graphql/endpoint.ts')).graphql(exchangeOf(context), services.graphqlIntrospection),
+  );
+
   app.get('/v1/models', async (context) => {
     return context.json(listModels(await configForReader(exchangeOf(context))));
   });

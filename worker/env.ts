@@ -60,6 +60,8 @@ const envSchema = z.object({
   DEVICES: bound<DeviceNamespace>('idFromName'),
   /** ONNX Runtime's worker (worker/ort). */
   ORT: bound<OnnxWorker>('fetch'),
+  /** Whether `/graphql` may be asked for its schema. */
+  GRAPHQL_INTROSPECTION: z.pipe(textOr('on'), z.enum(['on', 'off'], 'must be on or off')),
   METRICS_SHARDS: z.pipe(
     z.pipe(
       textOr('4'),

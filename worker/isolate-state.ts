@@ -109,6 +109,10 @@ export class IsolateState {
     return { cpuRatio: ratePerMs(this.#cpuMs, nowMs), queueMs: waiting * cpuMsPerItem };
   }
 
+  inFlightOf(targetId: string): number {
+    return this.#targets.get(targetId)?.inFlight ?? 0;
+  }
+
   breakerOf(targetId: string): BreakerState {
     return this.#targets.get(targetId)?.breaker ?? initialBreaker;
   }

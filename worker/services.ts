@@ -109,6 +109,7 @@ function createServices(bindings: unknown): Services {
     clock,
     random,
     newRequestId: () => crypto.randomUUID(),
+    graphqlIntrospection: env.GRAPHQL_INTROSPECTION === 'on',
     logger,
     config,
     access: {

@@ -82,7 +82,7 @@ export function failing(reason: Extract<TargetResult, { kind: 'failed' }>['reaso
 }
 
 export function createHarness(
-  overrides: Partial<Pick<Services, 'access' | 'metricsStore' | 'guard' | 'clock'>> & {
+  overrides: Partial<Pick<Services, 'graphqlIntrospection' | 'access' | 'metricsStore' | 'guard' | 'clock'>> & {
     config?: Config;
     /** Real places in the scripted ones' stead; undefined: scripted all the same. */
     open?: (spec: TargetSpec) => Target | undefined;
@@ -140,6 +140,7 @@ export function createHarness(
     random: () => state.random,
     devices: createDevices(undefined),
     newRequestId: () => 'generated-id',
+    graphqlIntrospection: overrides.graphqlIntrospection ?? true,
     logger,
     config: {
       current: inForce,

@@ -21,6 +21,7 @@ export type Services = {
   readonly clock: Clock;
   readonly random: Random;
   readonly newRequestId: () => string;
+  readonly graphqlIntrospection: boolean;
   readonly logger: Logger;
   readonly config: ConfigKeeper;
   readonly access: Access;
