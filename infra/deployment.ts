@@ -44,7 +44,7 @@ export function addDeployment(app: App, settings: Settings, packages: Packages):
   const operations = new OperationsStack(app, 'Operations', {
     ...shared,
     stackName: `${name}-operations`,
-    description: 'Hybrid inference: resource probe',
+    description: 'Hybrid inference: resource probe, batches',
     data,
     compute,
     packageDir: packages.functions,

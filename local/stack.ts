@@ -16,6 +16,7 @@ import { startDynamoDb, type DynamoDb } from './aws/dynamodb.ts';
 import { startLambda, type Lambda } from './aws/lambda.ts';
 import { startSageMaker, type SageMaker } from './aws/sagemaker.ts';
 import { roleArn, startSts, type Sts } from './aws/sts.ts';
+import { startBatches, type LocalBatches } from './batches.ts';
 import { REPOSITORY_ROOT } from './bundle-worker.ts';
 import { startGpuServer } from './gpu/gpu-server.ts';
 import { withGpu } from './gpu/gpu-target.ts';
@@ -54,6 +55,7 @@ export type Stack = {
   readonly dynamodb: DynamoDb;
   readonly lambda: Lambda;
   readonly sagemaker: SageMaker;
+  readonly batches: LocalBatches;
   readonly sts: Sts;
   readonly identityHost: IdentityHost;
   readonly worker: LocalWorker;
@@ -130,12 +132,26 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       (await publishConfig(table, LOCAL_ENVIRONMENT, { value, by: 'npm start', nowMs: Date.now() })).version;
     await dynamodb.waitUntilReady();
     await publish(config);
+    const batches = opening(
+      await startBatches({
+        region: LOCAL_REGION,
+        findKey,
+        key: credentials,
+        databaseUrl: dynamodb.url,
+        table: LOCAL_TABLE,
+        ...serverLines,
+      }),
+    );
     const [worker] = await Promise.all([
       startWorker({
         port: options.port,
         bindings: {
           ...workerBindings(dynamodb.url, options.apiKey),
           ...identityBindings(identity, identityHost.issuer, sts.url),
+          BATCH_BUCKET: batches.bucket,
+          BATCH_QUEUE_URL: batches.queue.queueUrl,
+          BATCH_KEY: randomBytes(32).toString('hex'),
+          S3_URL: batches.s3.url,
         },
         onLine: options.onWorkerLine ?? (() => undefined),
       }).then(opening),
@@ -158,6 +174,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       dynamodb,
       lambda,
       sagemaker,
+      batches,
       sts,
       identityHost,
       worker,

@@ -12,6 +12,7 @@ const ERROR_TABLE = {
   not_found: { status: 404, retryable: false },
   model_unknown: { status: 404, retryable: false },
   method_not_allowed: { status: 405, retryable: false },
+  conflict: { status: 409, retryable: true },
   payload_too_large: { status: 413, retryable: false },
   unsupported_media_type: { status: 415, retryable: false },
   invalid_input: { status: 422, retryable: false },

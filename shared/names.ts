@@ -72,3 +72,22 @@ export function resourcePartition(region: string): string {
 export function resourceSortKey(kind: string, id: string): string {
   return `${kind}#${id}`;
 }
+
+/** One batch: its own item and one a chunk. */
+export function batchPartition(batchId: string): string {
+  return `BATCH#${batchId}`;
+}
+
+export const BATCH_SORT_KEY = 'META';
+
+export function batchChunkSortKey(chunk: number): string {
+  return `CHUNK#${String(chunk).padStart(6, '0')}`;
+}
+
+/** What an upload was cut into, and what came of it: objects of the batch bucket. */
+export function batchObjectKey(batchId: string, kind: 'input' | 'part' | 'result', name: string): string {
+  return `batches/${batchId}/${kind}/${name}.ndjson`;
+}
+
+/** Tells a batch's own token from an API key. */
+export const BATCH_TOKEN_PREFIX = 'hb_';

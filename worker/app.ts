@@ -78,6 +78,16 @@ export function createApp(services: Services): Hono<AppEnv> {
     return metrics(context.req.raw, services);
   });
 
+  for (const path of ['/v1/batches', '/v1/batches/:id', '/v1/batches/:id/:rest'])
+    app.all(path, async (context) => {
+      const { id, rest } = context.req.param() as { id?: string; rest?: string };
+      const { batchEndpoint } = await import('./http/batches/endpoints.ts');
+      return batchEndpoint(
+        exchangeOf(context),
+        [id, rest].filter((part) => part !== undefined),
+      );
+    });
+
   app.get('/healthz', (context) => context.json({ status: 'alive' }));
   app.get('/readyz', async (context) => {
     const { ready, body } = await readiness(services);

@@ -49,6 +49,12 @@ const envSchema = z.object({
   /** DynamoDB's endpoint; without it, the region's own where TABLE_NAME is set. */
   DATABASE_URL: optionalUrl,
   TABLE_NAME: optionalText,
+  /** Batches: where lines are kept, the queue to whoever works through them, and what their tokens are made with. */
+  BATCH_BUCKET: optionalText,
+  BATCH_QUEUE_URL: optionalUrl,
+  BATCH_KEY: z.pipe(optionalText, z.optional(z.string().check(z.minLength(32, 'must have at least 32 characters')))),
+  /** Only for a stand-in; otherwise the region's own. */
+  S3_URL: optionalUrl,
   LAMBDA_FUNCTION_URL: optionalUrl,
   SAGEMAKER_ENDPOINT_NAME: optionalText,
   SAGEMAKER_BASE_URL: optionalUrl,

@@ -3,6 +3,7 @@
  * and services.ts alone constructs them.
  */
 import type { ColdModel } from '../shared/decide/facts.ts';
+import type { Batch, BatchChunk } from '../shared/batch/batch-items.ts';
 import type { FailureReason } from '../shared/decide/plan-types.ts';
 import type { AuditState } from '../shared/guard/audit.ts';
 import type { BandCounts } from '../shared/guard/audit-counts.ts';
@@ -204,4 +205,29 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 type LogFields = Readonly<Record<string, unknown>>;
 export type Logger = {
   log(level: LogLevel, message: string, requestId: string, fields?: LogFields): void;
+};
+
+export type StoredBatch = { readonly batch: Batch; readonly chunks: readonly BatchChunk[] };
+
+/** Where batches are kept and queued. Every call rejects with a GatewayError where its store is away. */
+export type Batches = {
+  readonly tokens: {
+    issue(batchId: string, tenant: string, expiresAtMs: number): Promise<string>;
+  };
+  begin(batch: Batch): Promise<void>;
+  putChunk(
+    batch: Batch,
+    chunk: {
+      readonly index: number;
+      readonly offset: number;
+      readonly lines: number;
+      readonly bytes: Uint8Array<ArrayBuffer>;
+    },
+  ): Promise<void>;
+  /** All lines are kept: from now on it may run. */
+  submit(batch: Batch): Promise<void>;
+  read(id: string): Promise<StoredBatch | undefined>;
+  /** Nothing where it is not queued any more. */
+  cancel(batch: Batch): Promise<void>;
+  openResult(batchId: string, index: number, signal: AbortSignal): Promise<ReadableStream<Uint8Array>>;
 };

@@ -27,6 +27,7 @@ import { createDynamoClient, type DynamoClient } from './store/dynamodb-client.t
 import { createGuardKeeper } from './store/guard-keeper.ts';
 import { createLruCache } from './store/lru-cache.ts';
 import { createDynamoMetricsStore } from './store/metrics-store.ts';
+import { openBatches } from './store/open-batches.ts';
 import { createRecordSink } from './store/record-sink.ts';
 import { createStatusKeeper } from './store/status-keeper.ts';
 import type { CredentialsSource } from './aws/credentials.ts';
@@ -68,6 +69,7 @@ function createServices(bindings: unknown): Services {
     onFailure: (detail) => logger.log('warn', 'no AWS credentials could be had', '', { detail }),
   });
   const table = tableFrom(env, credentials, clock, logger);
+  const batches = openBatches(env, table, credentials, clock);
   const state = new IsolateState();
   const metricsStore =
     table &&
@@ -115,6 +117,7 @@ function createServices(bindings: unknown): Services {
     access: {
       deploymentKeySha256: env.API_KEY === undefined ? undefined : sha256Hex(env.API_KEY),
       waitForStoredConfig: table !== undefined && env.ENVIRONMENT !== 'local',
+      batchTenantOf: batches && ((token) => batches.tenantOf(token)),
     },
     state,
     targetsOf: targetsFactory(
@@ -140,6 +143,7 @@ function createServices(bindings: unknown): Services {
     sink,
     metricsStore,
     devices: createDevices(hubs),
+    batches: batches?.store,
   };
 }
 

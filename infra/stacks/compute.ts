@@ -5,6 +5,7 @@
 /* oxlint-disable no-new -- a construct joins its scope when made */
 import { Stack } from 'aws-cdk-lib';
 import type { StackProps } from 'aws-cdk-lib';
+import type { Role } from 'aws-cdk-lib/aws-iam';
 import type { Alias } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
 import { endpointNameFor } from '../constructs/endpoint-name.ts';
@@ -26,6 +27,8 @@ export class ComputeStack extends Stack {
   /** Null while the settings name no image. */
   readonly endpointName: string | null;
   readonly endpointArn: string | null;
+  /** Null until the settings name an issuer. */
+  readonly workerRole: Role | null;
 
   constructor(scope: Construct, id: string, props: ComputeStackProps) {
     super(scope, id, props);
@@ -45,6 +48,7 @@ export class ComputeStack extends Stack {
       alias: this.alias,
       endpointArn: this.endpointArn,
     });
+    this.workerRole = access.role;
     workerOutputs(this, {
       settings,
       table: data.table,

@@ -1,10 +1,11 @@
 /**
- * What works beside the way of a request: the scheduled look at the targets. Stopping it stops no answer.
+ * What works beside the way of a request: the scheduled look at the targets, batches. Stopping it stops no answer.
  */
 /* oxlint-disable no-new -- a construct joins its scope when made */
-import { Stack } from 'aws-cdk-lib';
+import { CfnOutput, Stack } from 'aws-cdk-lib';
 import type { StackProps } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
+import { Batches } from '../constructs/batches.ts';
 import { ResourceProbe } from '../constructs/resource-probe.ts';
 import type { Settings } from '../settings.ts';
 import type { ComputeStack } from './compute.ts';
@@ -28,6 +29,24 @@ export class OperationsStack extends Stack {
       alias: compute.alias,
       endpointArn: compute.endpointArn,
       packageDir,
+    });
+    const batches = new Batches(this, 'Batches', {
+      settings,
+      table: data.table,
+      workerRole: compute.workerRole,
+      packageDir,
+    });
+    new CfnOutput(this, 'BatchBucketName', {
+      value: batches.bucket.bucketName,
+      description: 'Lines and results of batches',
+    });
+    new CfnOutput(this, 'BatchQueueUrl', {
+      value: batches.queue.queueUrl,
+      description: 'Chunks of batches to work through',
+    });
+    new CfnOutput(this, 'BatchPolicyArn', {
+      value: batches.policy.managedPolicyArn,
+      description: 'Attached to the worker role; without one, attach it to the user whose keys the worker has',
     });
   }
 }

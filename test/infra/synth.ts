@@ -25,7 +25,7 @@ export function newDeployment(settings: object = {}): { readonly app: App; reado
   const scratch = scratchDir();
   const packageDir = join(scratch, 'package');
   mkdirSync(packageDir);
-  for (const file of ['handler.mjs', 'probe.mjs'])
+  for (const file of ['handler.mjs', 'probe.mjs', 'batch.mjs'])
     writeFileSync(join(packageDir, file), 'export const handler = () => {};');
   const app = new App({ context: readCdkContext(ROOT), outdir: join(scratch, 'out') });
   return {

@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(scratch, { recursive: true }));
 
-describe.each(['probe'])('the package of %s', (name) => {
+describe.each(['probe', 'batch'])('the package of %s', (name) => {
   it('is one file below 1 MB', async () => {
     expect((await stat(join(scratch, 'functions', `${name}.mjs`))).size).toBeLessThan(1_000_000);
   });

@@ -82,7 +82,9 @@ export function failing(reason: Extract<TargetResult, { kind: 'failed' }>['reaso
 }
 
 export function createHarness(
-  overrides: Partial<Pick<Services, 'graphqlIntrospection' | 'access' | 'metricsStore' | 'guard' | 'clock'>> & {
+  overrides: Partial<
+    Pick<Services, 'graphqlIntrospection' | 'access' | 'metricsStore' | 'guard' | 'clock' | 'batches'>
+  > & {
     config?: Config;
     /** Real places in the scripted ones' stead; undefined: scripted all the same. */
     open?: (spec: TargetSpec) => Target | undefined;
@@ -139,6 +141,7 @@ export function createHarness(
     clock,
     random: () => state.random,
     devices: createDevices(undefined),
+    batches: overrides.batches,
     newRequestId: () => 'generated-id',
     graphqlIntrospection: overrides.graphqlIntrospection ?? true,
     logger,

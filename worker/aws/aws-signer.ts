@@ -1,5 +1,5 @@
 /**
- * AWS Signature Version 4 for POST calls to one URL without a query. Owns the headers that prove who is asking; leaves
+ * AWS Signature Version 4 for calls to one URL without a query. Owns the headers that prove who is asking; leaves
  * out sending. Written here, and synchronous, because of what it costs per escalated request (sha256.ts says why);
  * aws4fetch is its oracle in the tests.
  */
@@ -27,7 +27,13 @@ export type AwsSigner = (
   credentials: AwsCredentials,
 ) => AwsHeaders | Promise<AwsHeaders>;
 
-export function createAwsSigner(service: string, region: string, url: string, clock: Clock): AwsSigner {
+export function createAwsSigner(
+  service: string,
+  region: string,
+  url: string,
+  clock: Clock,
+  method: 'POST' | 'PUT' | 'GET' = 'POST',
+): AwsSigner {
   const { host, pathname } = new URL(url);
   const path = encodePath(pathname);
   let held: { readonly secret: string; readonly day: string; readonly key: HmacKey } | undefined;
@@ -63,7 +69,7 @@ export function createAwsSigner(service: string, region: string, url: string, cl
     if (credentials.sessionToken !== undefined) signed['x-amz-security-token'] = credentials.sessionToken;
     const names = [...Object.keys(signed).filter((name) => !UNSIGNED_HEADERS.has(name)), 'host'].sort();
     const lines = names.map((name) => `${name}:${name === 'host' ? host : (signed[name] ?? '')}\n`).join('');
-    const canonical = `POST\n${path}\n\n${lines}\n${names.join(';')}\n${bodyHash}`;
+    const canonical = `${method}\n${path}\n\n${lines}\n${names.join(';')}\n${bodyHash}`;
     const scope = `${day}/${region}/${service}/aws4_request`;
     const toSign = `${ALGORITHM}\n${now}\n${scope}\n${toHex(sha256(encoder.encode(canonical)))}`;
     const signature = toHex(hmacSha256(signingKey(credentials.secretAccessKey, day), encoder.encode(toSign)));

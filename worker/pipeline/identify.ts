@@ -4,6 +4,7 @@
  */
 import { GatewayError } from '../../shared/errors.ts';
 import { toHex } from '../../shared/hash/sha256.ts';
+import { BATCH_TOKEN_PREFIX } from '../../shared/names.ts';
 import type { ApiKeySpec } from '../../shared/schema/config.ts';
 import type { ConfigInForce } from '../ports.ts';
 
@@ -15,6 +16,8 @@ export type Access = {
   readonly deploymentKeySha256: Promise<string> | undefined;
   /** Where a table is configured, nobody is let in before its keys are known: the embedded configuration has none. */
   readonly waitForStoredConfig: boolean;
+  /** Whose lines a batch's token lets in, or undefined. Absent where there are no batches. */
+  readonly batchTenantOf?: ((token: string) => Promise<string | undefined>) | undefined;
 };
 
 const OPEN_CALLER: Caller = { tenant: 'open', keyId: null };
@@ -25,6 +28,12 @@ export async function identify(
   inForce: ConfigInForce,
   access: Access,
 ): Promise<Caller> {
+  if (access.batchTenantOf !== undefined && apiKey?.startsWith(BATCH_TOKEN_PREFIX) === true) {
+    const tenant = await access.batchTenantOf(apiKey);
+    if (tenant === undefined) throw new GatewayError('unauthorized', "This batch's time is over.");
+    if (scope !== 'infer') throw new GatewayError('forbidden', 'A batch may ask for answers and nothing else.');
+    return { tenant, keyId: 'batch' };
+  }
   const keys = inForce.config.api_keys;
   if (keys.length === 0 && access.deploymentKeySha256 === undefined) {
     if (access.waitForStoredConfig && inForce.source === 'embedded') {

@@ -12,6 +12,7 @@ import type {
   Random,
   RecordSink,
   Target,
+  Batches,
 } from '../ports.ts';
 import type { Config } from '../../shared/schema/config.ts';
 import type { Access } from './identify.ts';
@@ -30,6 +31,8 @@ export type Services = {
   readonly targetsOf: (config: Config) => ReadonlyMap<string, Target>;
   readonly cache: AnswerCache;
   readonly guard: Guard;
+  /** Absent where no bucket and queue are configured. */
+  readonly batches: Batches | undefined;
   readonly sink: RecordSink;
   readonly devices: Devices;
   /** Absent where no table is configured. */
