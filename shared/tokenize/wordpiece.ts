@@ -40,8 +40,12 @@ const ASCII_LIMIT = 0x80;
 
 /** One piece a line, the line number is the id. */
 export function parseVocabulary(text: string): Vocabulary {
-  const pieces = text.replace(/\r?\n$/, '').split(/\r?\n/);
-  return new Map(pieces.map((piece, id) => [piece, id]));
+  // A loop, and no pattern where none is needed: this is much of what a cold isolate does before its first answer.
+  const pieces = (text.includes('\r') ? text.replaceAll('\r\n', '\n') : text).split('\n');
+  if (pieces.at(-1) === '') pieces.pop();
+  const vocabulary = new Map<string, number>();
+  for (let id = 0; id < pieces.length; id += 1) vocabulary.set(pieces[id] ?? '', id);
+  return vocabulary;
 }
 
 export function createWordPiece(vocabulary: Vocabulary, options: WordPieceOptions): WordPiece {

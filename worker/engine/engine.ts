@@ -47,7 +47,7 @@ export function createEngine(options: { wasm?: WebAssembly.Module; relaxedWasm?:
         memoryBytes(arena.sizeBytes) + (header.input.kind === 'text' ? tokenizerBytes(header.input.tokenizer) : 0);
       admit?.(workingBytes);
       const { kernels, memory } = kernelsFor(arena.sizeBytes);
-      arena.fill(memory);
+      arena.fill(memory, kernels);
       header.release();
       return createModel({
         info: {

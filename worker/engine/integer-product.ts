@@ -13,6 +13,11 @@ type Product = (machine: Machine, from: number, to: number, rows: number, relu: 
 /** Sums of products stay in 32 bits up to this depth: 2^16 * 255 * 128 < 2^31. */
 export const MAX_INTEGER_DEPTH = 1 << 16;
 
+/** Weights go through the model's memory in pieces of about this size on their way to where they stay. */
+const CHUNK_BYTES = 1 << 16;
+/** Kernels read sixteen bytes at a time, the last past the end. */
+const RUN_OVER_BYTES = 16;
+
 /** For at most `maxRows` rows of `depth` values at a time; with `shared`, all rows have one scale. */
 export function integerProduct(
   arena: Arena,
@@ -41,12 +46,19 @@ export function packedProduct(
 ): { padded: number; multiply: Multiply } {
   const padded = Math.ceil(depth / QUAD) * QUAD;
   const wide = Math.ceil(outputs / BLOCK) * BLOCK;
-  const weights = arena.place(keyOf('packed', source.weights), wide * padded, () =>
-    packed(integersOf(source.weights), depth, outputs),
-  );
-  const sums = arena.place(keyOf('sums', source.weights), wide * 4, () =>
-    sumsOf(integersOf(source.weights), depth, wide),
-  );
+  const sums = arena.placeBy(keyOf('sums', source.weights), wide * 4, () => {
+    // Written with the weights, below.
+  });
+  const rowsAtOnce = Math.max(BLOCK, Math.floor(CHUNK_BYTES / depth / BLOCK) * BLOCK);
+  const chunk = arena.shared('chunk', rowsAtOnce * depth + RUN_OVER_BYTES);
+  const weights = arena.placeBy(keyOf('packed', source.weights), wide * padded, ({ bytes, kernels }, offset) => {
+    const values = integersOf(source.weights);
+    for (let first = 0; first < outputs; first += rowsAtOnce) {
+      const rows = Math.min(rowsAtOnce, outputs - first);
+      bytes.set(values.subarray(first * depth, (first + rows) * depth), chunk());
+      kernels.pack(chunk(), offset + first * padded, sums + first * 4, rows, depth, padded);
+    }
+  });
   const scales = placePadded(arena, source.scales, wide);
   const bias = placePadded(arena, source.bias, wide);
   return {
@@ -63,35 +75,4 @@ function placePadded(arena: Arena, tensor: Tensor, count: number): number {
     padded.set(floatsOf(tensor));
     return padded;
   });
-}
-
-/** As [o / 4][k / 4][o % 4][k % 4], zeros beyond the last output and input. Four bytes move at once: a model has millions. */
-function packed(values: Int8Array, depth: number, outputs: number): Int32Array {
-  const quads = Math.ceil(depth / QUAD);
-  const from = quadsOf(values, depth, quads);
-  const stored = new Int32Array(Math.ceil(outputs / BLOCK) * BLOCK * quads);
-  for (let o = 0; o < outputs; o += 1) {
-    const to = (o - (o % BLOCK)) * quads + (o % BLOCK);
-    for (let k = 0; k < quads; k += 1) stored[to + k * BLOCK] = from[o * quads + k] ?? 0;
-  }
-  return stored;
-}
-
-/** Each row as whole quads. Tensors start at multiples of 64 bytes, so a view will do where rows are whole already. */
-function quadsOf(values: Int8Array, depth: number, quads: number): Int32Array {
-  if (depth % QUAD === 0) return new Int32Array(values.buffer, values.byteOffset, values.length / QUAD);
-  const rows = values.length / depth;
-  const wide = new Int8Array(rows * quads * QUAD);
-  for (let o = 0; o < rows; o += 1) wide.set(values.subarray(o * depth, (o + 1) * depth), o * quads * QUAD);
-  return new Int32Array(wide.buffer);
-}
-
-function sumsOf(values: Int8Array, depth: number, count: number): Int32Array {
-  const sums = new Int32Array(count);
-  for (let from = 0; from < values.length; from += depth) {
-    let sum = 0;
-    for (let i = from; i < from + depth; i += 1) sum += values[i] ?? 0;
-    sums[from / depth] = sum;
-  }
-  return sums;
 }

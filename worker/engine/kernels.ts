@@ -77,6 +77,15 @@ export type Kernels = {
     relu: number,
   ): void;
 
+  /** Values -8..7, two a byte and the low one first, to one a byte. `from` may be the second half of where they go. */
+  unpack(from: number, to: number, count: number): void;
+
+  /**
+   * i8 weights [rows, depth] to blocks [o / 4][k / 4][o % 4][k % 4], zeros beyond the last row and from `depth` to `padded`, and the i32 sum
+   * of each row. 15 bytes beyond the end of `weights` are read, and mean nothing.
+   */
+  pack(weights: number, to: number, sums: number, rows: number, depth: number, padded: number): void;
+
   /**
    * Each row of `depth` values x becomes integers 0..255: q = round(x / scale) + zero, scale = (max - min) / 255 with 0 inside
    * the range, which is that of the row or, with `shared` 1, of all rows. Rows are padded to `padded` values; how q is kept is the

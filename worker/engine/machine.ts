@@ -29,5 +29,12 @@ export function placeFloats(arena: Arena, tensor: Tensor): number {
 }
 
 export function placeIntegers(arena: Arena, tensor: Tensor): number {
-  return arena.place(keyOf('i8', tensor), tensor.count, () => integersOf(tensor));
+  const key = keyOf('i8', tensor);
+  if (tensor.dtype !== 'i4') return arena.place(key, tensor.count, () => integersOf(tensor));
+  return arena.placeBy(key, tensor.count, ({ bytes, kernels }, offset) => {
+    // Into the second half, from where they spread over the whole.
+    const from = offset + tensor.count / 2;
+    bytes.set(tensor.bytes, from);
+    kernels.unpack(from, offset, tensor.count);
+  });
 }

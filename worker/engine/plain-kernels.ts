@@ -5,6 +5,7 @@ import type { Kernels } from './kernels.ts';
 import { BLOCK } from './kernels.ts';
 import { plainImageKernels } from './plain-image.ts';
 import { plainSequenceKernels } from './plain-sequence.ts';
+import { plainWeightKernels } from './plain-weights.ts';
 
 export function plainKernels(memory: ArrayBuffer): Kernels {
   const f32 = new Float32Array(memory);
@@ -157,7 +158,16 @@ export function plainKernels(memory: ArrayBuffer): Kernels {
     }
   }
 
-  return { bag, dense, patches, multiply, depthwise, ...plainSequenceKernels(memory), ...plainImageKernels(memory) };
+  return {
+    bag,
+    dense,
+    patches,
+    multiply,
+    depthwise,
+    ...plainSequenceKernels(memory),
+    ...plainImageKernels(memory),
+    ...plainWeightKernels(memory),
+  };
 }
 
 function finish(value: number, relu: number): number {

@@ -25,9 +25,8 @@ const BYTES_A_PIECE = 80;
 
 export function readWordPiece(fields: Fields, tensors: TensorTable): WordPieceSpec {
   const text = tensors.text(fields, 'vocabulary');
-  const pieces = text.split('\n');
   const vocabulary = parseVocabulary(text);
-  if (vocabulary.size !== pieces.length || vocabulary.size > MAX_PIECES) {
+  if (vocabulary.size !== lineFeedsIn(text) + 1 || vocabulary.size > MAX_PIECES) {
     throw fields.refuse('vocabulary', 'repeats a piece, ends in a line feed or has too many pieces');
   }
   for (const piece of ['[UNK]', '[CLS]', '[SEP]']) {
@@ -39,6 +38,12 @@ export function readWordPiece(fields: Fields, tensors: TensorTable): WordPieceSp
     lowercase: fields.boolean('lowercase'),
     maxTokens: fields.integer('max_tokens', 3, MAX_TOKENS),
   };
+}
+
+function lineFeedsIn(text: string): number {
+  let count = 0;
+  for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) count += 1;
+  return count;
 }
 
 export function textReader(spec: HashedNgramsSpec | WordPieceSpec): TextReader {

@@ -4,7 +4,7 @@ import type { Kernels } from './kernels.ts';
 
 const PAGE_BYTES = 65_536;
 const NAMES = [
-  ...(['bag', 'dense', 'patches', 'multiply', 'depthwise'] as const),
+  ...(['unpack', 'pack', 'bag', 'dense', 'patches', 'multiply', 'depthwise'] as const),
   ...(['quantize', 'product', 'windows', 'maxPool', 'attention', 'layerNorm', 'gelu', 'add'] as const),
 ] satisfies (keyof Kernels)[];
 

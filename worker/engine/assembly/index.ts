@@ -5,6 +5,7 @@ export { maxPool, windows } from './image'
 export { product } from './integer'
 export { adapt, quantize } from './quantize'
 export { add, attention, gelu, layerNorm } from './sequence'
+export { pack, unpack } from './weights'
 
 /** acc[d] += factor * sum of (rowScales[id] or 1) * table[id][d], sixteen columns at a time. */
 export function bag(acc: i32, table: i32, dim: i32, ids: i32, count: i32, rowScales: i32, factor: f32): void {
