@@ -6,7 +6,15 @@ export default defineConfig({
   test: {
     coverage: {
       provider: 'v8',
-      include: ['shared/**/*.ts', 'worker/**/*.ts', 'lambdas/**/*.ts', 'local/**/*.ts', 'cli/**/*.ts', 'infra/**/*.ts'],
+      include: [
+        'shared/**/*.ts',
+        'worker/**/*.ts',
+        'lambdas/**/*.ts',
+        'local/**/*.ts',
+        'cli/**/*.ts',
+        'infra/**/*.ts',
+        'client/**/*.ts',
+      ],
       // Covered only where they run: in workerd, in a child process, or as the command line itself.
       exclude: [
         'worker/index.ts',

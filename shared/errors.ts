@@ -31,6 +31,11 @@ const ERROR_TABLE = {
 
 export type ErrorCode = keyof typeof ERROR_TABLE;
 
+/** Every status an error may have, in order. */
+export function errorStatuses(): readonly number[] {
+  return [...new Set(Object.values(ERROR_TABLE).map(({ status }) => status))].sort((a, b) => a - b);
+}
+
 export function statusOf(code: ErrorCode): number {
   return ERROR_TABLE[code].status;
 }

@@ -87,6 +87,8 @@ export function createApp(services: Services): Hono<AppEnv> {
         [id, rest].filter((part) => part !== undefined),
       );
     });
+  app.get('/openapi.json', async () => (await import('./http/openapi/endpoints.ts')).openApiJson());
+  app.get('/docs', async (context) => (await import('./http/openapi/endpoints.ts')).docs(context.req.raw));
 
   app.get('/healthz', (context) => context.json({ status: 'alive' }));
   app.get('/readyz', async (context) => {

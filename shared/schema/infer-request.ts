@@ -79,6 +79,9 @@ export const inferRequestSchema = z.strictObject(
   { error: (issue) => (issue.code === 'invalid_type' ? 'must be a JSON object' : undefined) },
 );
 
+/** As a caller writes it: what has a default may be left out. */
+export type InferRequestInput = z.input<typeof inferRequestSchema>;
+
 export type WireInferRequest = z.infer<typeof inferRequestSchema>;
 
 /** What the caller asks of the answer, in the core's own units. */

@@ -3,7 +3,9 @@
  * Owns the wire from the caller's side; what an answer must say is each test's business.
  */
 import { expect, vi } from 'vitest';
+import { createGatewayClient } from '../../client/gateway-client.ts';
 import type { Stack } from '../../local/stack.ts';
+import type { ReadinessAnswer } from '../../shared/schema/answers.ts';
 import type { Config } from '../../shared/schema/config.ts';
 
 /** Only what tests look at. */
@@ -86,26 +88,9 @@ export function chainOf({ body }: Reply): string[] {
   );
 }
 
-export type Readiness = {
-  readonly ready: boolean;
-  readonly config: {
-    readonly version: string;
-    readonly source: string;
-    readonly in_force_since: string;
-    readonly last_error: string | null;
-  };
-  readonly authentication: string;
-  readonly targets: readonly {
-    readonly id: string;
-    readonly reachable: boolean;
-    readonly detail: string;
-    readonly breaker: string;
-  }[];
-};
-
 /** Asking makes the worker look at the table, so a test need not wait for the look that comes by itself. */
-export async function readiness(url: string): Promise<Readiness> {
-  return (await (await fetch(`${url}/readyz`)).json()) as Readiness;
+export function readiness(url: string): Promise<ReadinessAnswer> {
+  return createGatewayClient({ url }).readiness();
 }
 
 export async function publishAndWait(stack: Stack, config: Config): Promise<string> {

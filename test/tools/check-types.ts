@@ -3,7 +3,7 @@
  */
 import { spawnSync } from 'node:child_process';
 
-const FOLDERS = ['shared', 'worker', 'lambdas', 'local', 'cli', 'infra', 'test', 'test/workerd'];
+const FOLDERS = ['shared', 'worker', 'lambdas', 'local', 'cli', 'infra', 'client', 'test', 'test/workerd'];
 
 let failed = 0;
 for (const folder of FOLDERS) {

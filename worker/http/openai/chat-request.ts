@@ -19,7 +19,7 @@ const messageSchema = z.looseObject({
   content: z.union([z.string(), z.array(partSchema)], 'must be a text or a list of text parts'),
 });
 
-const bodySchema = z.looseObject(
+export const chatBodySchema = z.looseObject(
   {
     model: z.string('must be a text'),
     messages: z.array(messageSchema, 'must be a list of messages'),
@@ -47,7 +47,7 @@ export type ChatRequest = {
 };
 
 export function parseChatRequest(value: unknown, headers: Headers): ChatRequest {
-  const body = parseBody(bodySchema, value);
+  const body = parseBody(chatBodySchema, value);
   for (const name of NOT_OFFERED) if (isAsked(body[name])) throw notOffered(name);
   const format = body['response_format'];
   if (typeof format === 'object' && format !== null && 'type' in format && format.type !== 'text')

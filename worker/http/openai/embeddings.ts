@@ -14,7 +14,7 @@ import { parseBody } from './parse-body.ts';
 
 const text = z.string('must be a text or a list of texts; lists of token numbers are not taken');
 
-const bodySchema = z.looseObject(
+export const embeddingsBodySchema = z.looseObject(
   {
     model: z.string('must be a text'),
     input: z.union([text, z.array(text)], 'must be a text or a list of texts; lists of token numbers are not taken'),
@@ -25,7 +25,7 @@ const bodySchema = z.looseObject(
   'must be a JSON object',
 );
 
-type Asked = z.infer<typeof bodySchema>;
+type Asked = z.infer<typeof embeddingsBodySchema>;
 
 export async function embeddings(exchange: Exchange): Promise<Response> {
   const { request, requestId } = exchange;
@@ -33,7 +33,7 @@ export async function embeddings(exchange: Exchange): Promise<Response> {
   const outcome = await runExchange(exchange, {
     name: 'openai',
     read: async (limits) => {
-      asked = parseBody(bodySchema, await readJson(request, limits.max_body_bytes));
+      asked = parseBody(embeddingsBodySchema, await readJson(request, limits.max_body_bytes));
       return parseWire({
         ...requirementsOf(request.headers, asked.hybrid),
         model_name: asked.model,
