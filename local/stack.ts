@@ -3,13 +3,11 @@
  * server, the real worker in workerd, one published configuration. Owns order of start and stop.
  */
 import { randomBytes } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { openControlTable } from '../cli/control/control-table.ts';
 import { publishConfig } from '../cli/control/publish-config.ts';
 import { defaultConfig } from '../shared/config/default-config.ts';
-import { cardSchema, type Card } from '../shared/schema/card.ts';
 import type { Config } from '../shared/schema/config.ts';
 import { ECHO_ENDPOINT, withEcho } from './chat/echo-model.ts';
 import { startDynamoDb, type DynamoDb } from './aws/dynamodb.ts';
@@ -23,6 +21,7 @@ import { withGpu } from './gpu/gpu-target.ts';
 import { startIdentityHost, type IdentityHost } from './identity-host.ts';
 import { createIdentityKeyPair, type IdentityKeyPair } from './identity-keys.ts';
 import type { FindKey, KnownKey } from './sigv4.ts';
+import { readCards } from './read-cards.ts';
 import { startProbeTimer } from './probe-timer.ts';
 import { startWorker, type LocalWorker } from './worker.ts';
 
@@ -46,6 +45,10 @@ export type StackOptions = {
   readonly gpu?: boolean;
   /** Changes the default configuration before it is published. */
   readonly configure?: (config: Config) => Config;
+  /** Models with their cards; without it, the shipped ones. */
+  readonly modelsFolder?: string | undefined;
+  /** As startWorker takes it. */
+  readonly assetsFolder?: string | undefined;
   readonly onWorkerLine?: (line: string) => void;
   readonly onServerLine?: (line: string) => void;
 };
@@ -118,7 +121,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     ]);
     const client = new DynamoDBClient({ endpoint: dynamodb.url, region: LOCAL_REGION, credentials });
     opened.push({ close: () => Promise.resolve(client.destroy()) });
-    const cloudConfig = defaultConfig(await readCards(), {
+    const cloudConfig = defaultConfig(await readCards(options.modelsFolder ?? join(REPOSITORY_ROOT, 'models')), {
       region: LOCAL_REGION,
       lambdaFunctionUrl: lambda.functionUrl,
       sagemakerEndpointName: ENDPOINT_NAME,
@@ -153,6 +156,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
           BATCH_KEY: randomBytes(32).toString('hex'),
           S3_URL: batches.s3.url,
         },
+        onnx: config.targets.some(({ endpoint }) => endpoint.kind === 'edge' && endpoint.runtime === 'onnx'),
+        modelsFolder: options.modelsFolder,
+        assetsFolder: options.assetsFolder,
         onLine: options.onWorkerLine ?? (() => undefined),
       }).then(opening),
       lambda.waitUntilReady(),
@@ -218,18 +224,4 @@ function identityBindings({ privateJwk }: IdentityKeyPair, issuer: string, stsUr
     IDENTITY_AUDIENCE: IDENTITY.audience,
     STS_URL: stsUrl,
   };
-}
-
-async function readCards(): Promise<readonly Card[]> {
-  const folder = join(REPOSITORY_ROOT, 'models');
-  const entries = await readdir(folder, { withFileTypes: true });
-  const cards = await Promise.all(
-    entries
-      .filter((entry) => entry.isDirectory())
-      .map(async (entry) => {
-        const text = await readFile(join(folder, entry.name, 'card.json'), 'utf8').catch(() => undefined);
-        return text === undefined ? [] : [cardSchema.parse(JSON.parse(text))];
-      }),
-  );
-  return cards.flat();
 }

@@ -2,11 +2,11 @@
  * Puts the files that the cards place among the static assets into `public/weights`, by model, and takes away what no card
  * names: nothing else of `models` may become an asset. Leaves out uploading, and objects of R2.
  */
-import { copyFile, link, mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, link, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { edgeFiles } from '../shared/config/edge-files.ts';
-import { cardSchema } from '../shared/schema/card.ts';
 import { ASSETS_FOLDER } from '../shared/schema/weights.ts';
+import { readCards } from './read-cards.ts';
 
 /** @returns paths under `assetsFolder/weights`, such as `intent/small.hyb` */
 export async function stageWeights(modelsFolder: string, assetsFolder: string): Promise<readonly string[]> {
@@ -23,10 +23,7 @@ export async function stageWeights(modelsFolder: string, assetsFolder: string): 
 
 async function assetPaths(modelsFolder: string): Promise<string[]> {
   const paths = new Set<string>();
-  for (const entry of await readdir(modelsFolder, { withFileTypes: true })) {
-    const text = await readFile(join(modelsFolder, entry.name, 'card.json'), 'utf8').catch(() => undefined);
-    if (text === undefined) continue;
-    const card = cardSchema.parse(JSON.parse(text));
+  for (const card of await readCards(modelsFolder)) {
     for (const [name, variant] of Object.entries(card.variants)) {
       const { weights, onnx } = edgeFiles(card, name, variant);
       for (const place of [weights, onnx?.tokenizer?.vocabulary.weights]) {

@@ -18,7 +18,9 @@ export type LocalWorker = {
 export type LocalWorkerOptions = {
   readonly port: number;
   readonly bindings: Readonly<Record<string, string>>;
-  /** Holds `weights`; without it `public`, with what the cards of `models` name. */
+  /** Whose cards say what is staged; without it, `models`. */
+  readonly modelsFolder?: string | undefined;
+  /** Where that is put; without it, `public`. Given alone, it is taken as it is. */
   readonly assetsFolder?: string | undefined;
   /** With ONNX Runtime's worker beside it. */
   readonly onnx?: boolean | undefined;
@@ -33,7 +35,8 @@ const BUCKET = 'hybrid-inference-weights';
 
 export async function startWorker(options: LocalWorkerOptions): Promise<LocalWorker> {
   const assetsFolder = options.assetsFolder ?? join(REPOSITORY_ROOT, 'public');
-  if (options.assetsFolder === undefined) await stageWeights(join(REPOSITORY_ROOT, 'models'), assetsFolder);
+  if (options.assetsFolder === undefined || options.modelsFolder !== undefined)
+    await stageWeights(options.modelsFolder ?? join(REPOSITORY_ROOT, 'models'), assetsFolder);
   const [{ mainModule, modules }, onnx] = await Promise.all([
     bundleWorker(),
     options.onnx === true ? bundleOnnxWorker() : undefined,

@@ -9,7 +9,7 @@ import { reportAttributes } from '../shared/control/isolate-report.ts';
 import { defaultConfig } from '../shared/config/default-config.ts';
 import type { Config, TargetSpec } from '../shared/schema/config.ts';
 import type { OnnxWorker } from '../shared/schema/onnx-call.ts';
-import { BUNDLED_WEIGHTS, BUNDLED_CARDS } from './edge-models.ts';
+import { BUNDLED_WEIGHTS } from './edge-models.ts';
 import { createEngine } from './engine/engine.ts';
 import { createModelPool } from './engine/model-pool.ts';
 import { createDevices } from './devices/directory.ts';
@@ -20,6 +20,7 @@ import { createLogger } from './logger.ts';
 import { sha256Hex } from './pipeline/identify.ts';
 import { createAnswerCache, type StoredAnswer } from './pipeline/lookup.ts';
 import type { Services } from './pipeline/services.ts';
+import { MODEL_CARDS } from './model-cards.ts';
 import type { Clock, ConfigStatus, ConfigStore, GuardStore, Logger, Target } from './ports.ts';
 import { createCacheApi } from './store/cache-api.ts';
 import { createConfigKeeper } from './store/config-keeper.ts';
@@ -183,7 +184,7 @@ function storedGuard(table: DynamoClient): GuardStore {
 }
 
 function embeddedConfig(env: WorkerEnv): Config {
-  return defaultConfig(BUNDLED_CARDS, {
+  return defaultConfig(MODEL_CARDS, {
     region: env.AWS_REGION,
     lambdaFunctionUrl: env.LAMBDA_FUNCTION_URL ?? null,
     sagemakerEndpointName: env.SAGEMAKER_ENDPOINT_NAME ?? null,

@@ -2,6 +2,8 @@
  * The `models` command: its subcommands and their options. What each does is in a file of its own.
  */
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { ModelInputSpec } from '../../shared/schema/card.ts';
+import { addModel, type AddFlags } from './add-model.ts';
 import { answerInputs } from './answer-inputs.ts';
 import { benchModel } from './bench-model.ts';
 import type { CompileFlags } from './compile-model.ts';
@@ -16,6 +18,7 @@ export function createModelsCommand(print: Print): Command {
   return new Command('models')
     .description('Compiles, inspects, verifies, runs and times the models that answer at the edge.')
     .addCommand(compileCommand(print))
+    .addCommand(addCommand(print))
     .addCommand(
       new Command('device')
         .description('Makes the model that a microcontroller runs (.hymc): integers throughout, ranges from examples.')
@@ -58,6 +61,33 @@ export function createModelsCommand(print: Print): Command {
         .option('-n, --count <answers>', 'how many answers are timed', parseCount, 500)
         .action(async (file: string, flags) => print(await benchModel(file, flags))),
     );
+}
+
+function addCommand(print: Print): Command {
+  return new Command('add')
+    .description(
+      'Puts a model into its folder under models and writes its card: npm start and the next deploy serve it.\n' +
+        'A .hyb file says what it is; of an ONNX file, which ONNX Runtime serves at the edge, say it.',
+    )
+    .argument('<model.hyb|model.onnx>')
+    .option('--into <folder>', 'the folder of models', 'models')
+    .option('--name <name>', "the model's name (default: as the file says)")
+    .option('--variant <name>', "the variant's name (default: as the file says; onnx)")
+    .option('--description <text>', 'what it tells', '')
+    .option('--examples <file>', 'labelled examples (NDJSON or CSV) that its accuracy is measured on; .hyb only')
+    .option('--accuracy <ratio>', 'its accuracy, where it is known', parseRatio)
+    .option('--model-version <version>', 'its version; .onnx only', '1.0.0')
+    .option('--labels <list>', 'class names in the order of the scores: a,b,c; .onnx only')
+    .option('--input <kind>', 'text:CHARACTERS, image:HEIGHTxWIDTH or numbers:COUNT; .onnx only', parseInput)
+    .option('--tokenizer <vocab.txt>', "a text model's vocabulary, one piece a line; .onnx only")
+    .option('--cased', 'the vocabulary is cased; .onnx only', false)
+    .option('--max-tokens <tokens>', 'the longest text; .onnx only', parseCount, 128)
+    .option('--output <name>', 'the output with the scores (default: the last of float32); .onnx only')
+    .addOption(
+      new Option('--scores <kind>', 'what they are; .onnx only').choices(['logits', 'probabilities']).default('logits'),
+    )
+    .option('--temperature <t>', 'confidence is softmax(logits / t); .onnx only', Number, 1)
+    .action(async (file: string, flags: AddFlags) => print(await addModel(file, flags)));
 }
 
 function compileCommand(print: Print): Command {
@@ -111,6 +141,18 @@ function parseCount(text: string): number {
   const count = Number(text);
   if (!Number.isInteger(count) || count < 1) throw new InvalidArgumentError('It is not a whole number above 0.');
   return count;
+}
+
+function parseInput(text: string): ModelInputSpec {
+  const [kind, size = ''] = text.split(':');
+  const numbers = size.split('x').map(Number);
+  const [first = 0, second = 0, ...rest] = numbers;
+  if (rest.length === 0 && numbers.every((n) => Number.isInteger(n) && n > 0)) {
+    if (kind === 'text' && second === 0) return { kind, max_chars: first };
+    if (kind === 'numbers' && second === 0) return { kind, size: first };
+    if (kind === 'image' && second > 0) return { kind, height: first, width: second, channels: 1 };
+  }
+  throw new InvalidArgumentError('It is not like text:1000, image:28x28 or numbers:30.');
 }
 
 function parseRatio(text: string): number {

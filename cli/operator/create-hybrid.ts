@@ -14,6 +14,7 @@ import { createKeysCommand } from './keys-command.ts';
 import { createMetricsCommand } from './metrics-command.ts';
 import type { GlobalFlags } from './connection.ts';
 import type { Operator } from './operator.ts';
+import { createPublishModelCommand } from './publish-model-command.ts';
 import { createStatusCommand } from './status-command.ts';
 
 const EXIT_STATUS_HELP = `
@@ -41,7 +42,7 @@ function createHybrid(operator: Omit<Operator, 'ended'>, ended: Operator['ended'
       })
       .addCommand(createConfigCommand(all))
       .addCommand(createDecideCommand(all))
-      .addCommand(createModelsCommand(print))
+      .addCommand(createModelsCommand(print).addCommand(createPublishModelCommand(all)))
       .addCommand(createRoutesCommand(all))
       .addCommand(createTargetsCommand(all))
       .addCommand(createKeysCommand(all))

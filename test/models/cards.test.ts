@@ -5,24 +5,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { modelCardsSource } from '../../local/model-cards.ts';
+import { readCards } from '../../local/read-cards.ts';
 import { stageWeights } from '../../local/stage-weights.ts';
 import { parseConfig } from '../../shared/config/parse-config.ts';
 import { BUNDLED_VARIANTS } from '../../shared/config/edge-files.ts';
 import { defaultConfig } from '../../shared/config/default-config.ts';
-import { cardSchema, type Card } from '../../shared/schema/card.ts';
 
 const MODELS = fileURLToPath(new URL('../../models', import.meta.url));
 
-async function readCards(): Promise<readonly Card[]> {
-  const cards: Card[] = [];
-  for (const entry of await readdir(MODELS, { withFileTypes: true })) {
-    const text = await readFile(join(MODELS, entry.name, 'card.json'), 'utf8').catch(() => undefined);
-    if (text !== undefined) cards.push(cardSchema.parse(JSON.parse(text)));
-  }
-  return cards;
-}
-
-const cards = await readCards();
+const cards = await readCards(MODELS);
 const variants = cards.flatMap((card) =>
   Object.entries(card.variants).map(([name, variant]) => ({ id: `${card.name}/${name}`, card, name, variant })),
 );
@@ -40,6 +32,11 @@ it('are staged as static assets where the script does not carry them, and nothin
   expect(entries.filter((entry) => entry.isFile())).toHaveLength(wanted.length);
   expect(await stageWeights(MODELS, folder)).toEqual(staged);
   await rm(folder, { recursive: true });
+});
+
+it('are in the worker’s script as they are here', async () => {
+  const module = await readFile(join(MODELS, '../worker/model-cards.ts'), 'utf8');
+  expect(module, 'npm run stage writes it').toBe(modelCardsSource(cards));
 });
 
 describe('the shipped models', () => {

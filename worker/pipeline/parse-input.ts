@@ -65,8 +65,12 @@ function imageAt(value: unknown, spec: ImageSpec, path: string, decode: Decode):
   if (typeof value === 'string') return decode(value, spec, path);
   if (!Array.isArray(value)) return undefined;
   if (typeof value[0] === 'number') return numbersAt(value, spec, path);
+  // Rows of an image of one line are a batch of such images: for one, it is the same.
   const isRows =
-    Array.isArray(value[0]) && typeof value[0][0] === 'number' && value[0].length === spec.width * spec.channels;
+    spec.height > 1 &&
+    Array.isArray(value[0]) &&
+    typeof value[0][0] === 'number' &&
+    value[0].length === spec.width * spec.channels;
   return isRows ? numbersAt(flatten(value, spec, path), spec, path) : undefined;
 }
 
