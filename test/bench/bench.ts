@@ -1,6 +1,6 @@
 /**
  * `npm run bench [name ...]`: what the worker costs per request under plain workerd, one JSON line per figure. Offline.
- * `npm run bench -- engine`: the engine beside other runtimes (engine.ts).
+ * `npm run bench -- engine`: the engine beside other runtimes (engine.ts). `npm run bench -- weights`: loading (weights.ts).
  * Owns the order of measuring (interleaved, so that what else the machine does falls on all alike) and what is printed.
  * Requests per second are those of this machine in this minute; processor time and the ratios to the baselines travel.
  */
@@ -54,6 +54,8 @@ const { values: flags, positionals: names } = parseArgs({
   allowPositionals: true,
   options: { runs: { type: 'string', default: '5' }, seconds: { type: 'string', default: '3' } },
 });
+// What the edge's variants cost to load, and together; it ends the process.
+if (names[0] === 'weights') await import('./weights.ts');
 // The engine's figures are of another kind, and take minutes: asked for by name, and alone. It ends the process.
 if (names[0] === 'engine') await import('./engine.ts');
 const runs = positive('--runs', flags.runs);

@@ -8,6 +8,8 @@ export type WorkerdConfig = {
   /** The first is the entry point. Each is a file of its name beside the configuration. */
   readonly modules: readonly WorkerdModule[];
   readonly bindings: Readonly<Record<string, string>>;
+  /** Bound as ASSETS; an absolute path. */
+  readonly assetsFolder?: string;
   readonly compatibilityDate: string;
   readonly compatibilityFlags: readonly string[];
 };
@@ -21,12 +23,16 @@ export function capnpText(config: WorkerdConfig): string {
   const bindings = Object.entries(config.bindings).map(
     ([name, text]) => `(name = ${quoted(name)}, text = ${quoted(text)})`,
   );
+  const { assetsFolder } = config;
+  const assets = assetsFolder === undefined ? [] : [`(name = "assets", disk = ${quoted(assetsFolder)})`];
+  if (assetsFolder !== undefined) bindings.push('(name = "ASSETS", service = "assets")');
   return `using Workerd = import "/workerd/workerd.capnp";
 
 const config :Workerd.Config = (
   services = [
     (name = "main", worker = .main),
     (name = "internet", network = (allow = ["public", "private"])),
+    ${assets.join('')}
   ],
   sockets = [(name = ${quoted(SOCKET_NAME)}, address = "127.0.0.1:0", http = (), service = "main")],
 );

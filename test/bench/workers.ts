@@ -3,6 +3,7 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { BARE_WORKER, PARSE_FETCH_WORKER } from './baseline-workers.ts';
 import type { WorkerdConfig } from './capnp.ts';
 import type { WorkerName } from './scenarios.ts';
@@ -23,6 +24,7 @@ export function workerSetups(
       config: {
         ...COMPATIBILITY,
         modules: bundle.modules,
+        assetsFolder: fileURLToPath(new URL('../../public', import.meta.url)),
         bindings: {
           ENVIRONMENT: 'local',
           LOG_LEVEL: 'info',
