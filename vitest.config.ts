@@ -30,6 +30,7 @@ export default defineConfig({
         'cli/calibrate.ts',
         'cli/eval.ts',
         'cli/hybrid.ts',
+        'cli/deploy/main.ts',
         'cli/simulate/simulate.ts',
         'infra/app.ts',
         'infra/cost-at-rest.ts',

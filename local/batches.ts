@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import { createAwsCaller } from '../lambdas/lib/aws-call.ts';
+import { BATCH_NODE_OPTIONS } from '../shared/names.ts';
 import { startLambda, type Lambda } from './aws/lambda.ts';
 import { startS3, type S3 } from './aws/s3.ts';
 import { startSqs, type Sqs, type SqsEvent } from './aws/sqs.ts';
@@ -53,6 +54,7 @@ export async function startBatches(options: LocalBatchesOptions): Promise<LocalB
       BATCH_BUCKET: BUCKET,
       DATABASE_URL: options.databaseUrl,
       S3_URL: s3.url,
+      NODE_OPTIONS: BATCH_NODE_OPTIONS,
       AWS_ACCESS_KEY_ID: key.accessKeyId,
       AWS_SECRET_ACCESS_KEY: key.secretAccessKey,
     },

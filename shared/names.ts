@@ -91,3 +91,9 @@ export function batchObjectKey(batchId: string, kind: 'input' | 'part' | 'result
 
 /** Tells a batch's own token from an API key. */
 export const BATCH_TOKEN_PREFIX = 'hb_';
+
+/**
+ * Of the batch function: V8 lets its heap grow as long as there is room, and a function that needs 256 MB should not be
+ * paid for with more.
+ */
+export const BATCH_NODE_OPTIONS = '--max-old-space-size=96 --max-semi-space-size=2';

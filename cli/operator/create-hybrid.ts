@@ -9,6 +9,8 @@ import { createIdentityCommand } from '../identity/identity-command.ts';
 import { createModelsCommand } from '../models/models-command.ts';
 import { createConfigCommand } from './config-command.ts';
 import { createDecideCommand } from './decide-command.ts';
+import { runCommand, type RunCommand } from '../deploy/run-command.ts';
+import { createDeployCommand } from './deploy-command.ts';
 import { createRoutesCommand, createTargetsCommand } from './edit-commands.ts';
 import { createKeysCommand } from './keys-command.ts';
 import { createMetricsCommand } from './metrics-command.ts';
@@ -23,7 +25,7 @@ Exit status: 0 done; 1 failed, or a place cannot be reached; 2 wrong command lin
 
 Credentials come from AWS's usual places (environment, profile, role). Every option has a variable, named in .env.example.`;
 
-function createHybrid(operator: Omit<Operator, 'ended'>, ended: Operator['ended']): Command {
+function createHybrid(operator: Omit<Operator, 'ended'>, ended: Operator['ended'], run: RunCommand): Command {
   const all: Operator = { ...operator, ended };
   const print = (text: string): void => operator.terminal.out(text);
   return (
@@ -47,17 +49,26 @@ function createHybrid(operator: Omit<Operator, 'ended'>, ended: Operator['ended'
       .addCommand(createTargetsCommand(all))
       .addCommand(createKeysCommand(all))
       .addCommand(createIdentityCommand(print, fetchText))
+      .addCommand(createDeployCommand(all, run))
       .addCommand(createStatusCommand(all))
       .addCommand(createMetricsCommand(all))
   );
 }
 
 /** @returns the exit status */
-export async function runHybrid(args: readonly string[], operator: Omit<Operator, 'ended'>): Promise<number> {
+export async function runHybrid(
+  args: readonly string[],
+  operator: Omit<Operator, 'ended'>,
+  run: RunCommand = runCommand,
+): Promise<number> {
   let status = 0;
-  const hybrid = createHybrid(operator, (ended) => {
-    status = ended;
-  });
+  const hybrid = createHybrid(
+    operator,
+    (ended) => {
+      status = ended;
+    },
+    run,
+  );
   for (const command of everyCommand(hybrid)) {
     command.exitOverride().configureOutput({
       writeOut: (text) => operator.terminal.out(text.trimEnd()),

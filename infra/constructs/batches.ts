@@ -10,6 +10,7 @@ import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import { BATCH_NODE_OPTIONS } from '../../shared/names.ts';
 import type { Settings } from '../settings.ts';
 import { SmallFunction } from './small-function.ts';
 import { onlyPartitions } from './table-access.ts';
@@ -44,10 +45,14 @@ export class Batches extends Construct {
       name: 'batch',
       description: 'Works through the chunks of batches, asking the gateway like any other caller',
       packageDir,
-      memoryMb: 512,
+      memoryMb: 256,
       timeoutSeconds: RUN_SECONDS,
       logRetentionDays: settings.function.logRetentionDays,
-      environment: { TABLE_NAME: table.tableName, BATCH_BUCKET: this.bucket.bucketName },
+      environment: {
+        TABLE_NAME: table.tableName,
+        BATCH_BUCKET: this.bucket.bucketName,
+        NODE_OPTIONS: BATCH_NODE_OPTIONS,
+      },
     });
     batch.lambda.addEventSource(
       new SqsEventSource(this.queue, {

@@ -30,6 +30,7 @@ try {
   const startedAtMs = performance.now();
   const { id } = await upload(stack.url);
   const uploadedAtMs = performance.now();
+  const workerdUploadedMb = peaks.workerdMb();
   const killed = await runAndKill(stack, id);
   const endedAtMs = performance.now();
   const checked = await check(stack.url, id);
@@ -44,7 +45,8 @@ try {
   print('run, kills included', seconds, 's');
   print('lines a second', lines / seconds, '1/s');
   print('peak memory of the function', peaks.functionMb(), 'MB');
-  print('peak memory of workerd', peaks.workerdMb(), 'MB');
+  print('peak memory of workerd while it takes the upload', workerdUploadedMb, 'MB');
+  print('peak memory of workerd, cache and all isolates of the local stack', peaks.workerdMb(), 'MB');
   if (checked.once !== lines || checked.misplaced > 0) process.exitCode = 1;
 } finally {
   await stack.close();

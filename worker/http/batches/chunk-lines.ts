@@ -4,6 +4,7 @@
  */
 import { GatewayError } from '../../../shared/errors.ts';
 
+/** `bytes` are those of the one buffer there is: good until the next chunk is asked for. */
 export type LineChunk = { readonly bytes: Uint8Array<ArrayBuffer>; readonly lines: number };
 
 export type ChunkLimits = {
@@ -37,7 +38,7 @@ export async function* chunkLines(
     lines += 1;
   };
   const take = (): LineChunk => {
-    const chunk = { bytes: buffer.slice(0, lineStart), lines };
+    const chunk = { bytes: buffer.subarray(0, lineStart), lines };
     lineStart = 0;
     end = 0;
     lines = 0;

@@ -1,0 +1,59 @@
+/**
+ * Takes a deployment out of service: the worker, then what AWS runs. What holds data is kept, and named. Owns the question
+ * before, which only the deployment's own name answers.
+ */
+import { CommandFailure } from '../command-failure.ts';
+import { commandLine, type CommandSpec, type RunCommand } from './run-command.ts';
+import { deleteWorkerCommand } from './wrangler.ts';
+
+export type DestroyOptions = {
+  readonly environment: string;
+  readonly name: string;
+  readonly settings: string | undefined;
+  readonly dryRun: boolean;
+  /** What the operator typed, or gave with --confirm. */
+  readonly confirmation: (question: string) => Promise<string>;
+};
+
+export type DestroyTools = { readonly run: RunCommand; readonly say: (text: string) => void };
+
+export async function destroy(options: DestroyOptions, { run, say }: DestroyTools): Promise<void> {
+  const deployment = `${options.name}-${options.environment}`;
+  const commands = [deleteWorkerCommand(options.environment), cdkDestroyCommand(options)];
+  say(
+    [
+      `Deployment ${deployment} will be gone:`,
+      ...commands.map((command) => `  ${commandLine(command)}`),
+      'Kept, unless the settings say protectData: false: the table, the model bucket, the image repository.',
+      'The stack of data refuses to go while they are protected: see Clean up in infra/README.md.',
+    ].join('\n'),
+  );
+  if (options.dryRun) return;
+  const typed = await options.confirmation(`Type ${deployment} to go on: `);
+  if (typed.trim() !== deployment) throw new CommandFailure('usage', 'That is not its name: nothing was done.');
+  for (const command of commands) {
+    const { status } = await run(command);
+    if (status !== 0)
+      throw new CommandFailure('failed', `${commandLine(command)} ended with ${status}; run this again.`);
+  }
+  say(`Deployment ${deployment} is gone.`);
+}
+
+/** All that can be made again without loss; the stack of data is left. */
+function cdkDestroyCommand({ environment, settings }: DestroyOptions): CommandSpec {
+  return {
+    program: 'npx',
+    args: [
+      '--no-install',
+      'cdk',
+      'destroy',
+      'Observability',
+      'Operations',
+      'Compute',
+      '--force',
+      '-c',
+      `hybrid=${settings ?? JSON.stringify({ environment })}`,
+    ],
+    show: true,
+  };
+}
