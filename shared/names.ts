@@ -97,3 +97,12 @@ export const BATCH_TOKEN_PREFIX = 'hb_';
  * paid for with more.
  */
 export const BATCH_NODE_OPTIONS = '--max-old-space-size=96 --max-semi-space-size=2';
+
+/** Every version of a model that was ever published, with its whole card. */
+export function modelPartition(name: string): string {
+  return `MODEL#${name}`;
+}
+
+export function modelVersionSortKey(version: string): string {
+  return `V#${version}`;
+}

@@ -13,6 +13,7 @@ import { runCommand, type RunCommand } from '../deploy/run-command.ts';
 import { createDeployCommand } from './deploy-command.ts';
 import { createRoutesCommand, createTargetsCommand } from './edit-commands.ts';
 import { createKeysCommand } from './keys-command.ts';
+import { createListModelsCommand, createRemoveModelCommand } from './list-models-command.ts';
 import { createMetricsCommand } from './metrics-command.ts';
 import type { GlobalFlags } from './connection.ts';
 import type { Operator } from './operator.ts';
@@ -44,7 +45,12 @@ function createHybrid(operator: Omit<Operator, 'ended'>, ended: Operator['ended'
       })
       .addCommand(createConfigCommand(all))
       .addCommand(createDecideCommand(all))
-      .addCommand(createModelsCommand(print).addCommand(createPublishModelCommand(all)))
+      .addCommand(
+        createModelsCommand(print)
+          .addCommand(createListModelsCommand(all))
+          .addCommand(createPublishModelCommand(all))
+          .addCommand(createRemoveModelCommand(all)),
+      )
       .addCommand(createRoutesCommand(all))
       .addCommand(createTargetsCommand(all))
       .addCommand(createKeysCommand(all))

@@ -123,7 +123,7 @@ async function currentIfReadable({ table, environment }: Connection): Promise<Co
   }
 }
 
-function publisherFrom({ env }: Operator): string {
+export function publisherFrom({ env }: Operator): string {
   return given(env['GITHUB_ACTOR']) ?? given(env['USER']) ?? given(env['USERNAME']) ?? 'unknown';
 }
 

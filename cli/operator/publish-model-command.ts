@@ -9,10 +9,11 @@ import { addModel, type Edited } from '../../shared/control/edit-config.ts';
 import { cardSchema, type Card } from '../../shared/schema/card.ts';
 import type { Config, ModelSpec } from '../../shared/schema/config.ts';
 import { CommandFailure } from '../command-failure.ts';
+import { registerModel } from '../control/model-registry.ts';
 import { readUserFile } from '../models/examples.ts';
 import type { GlobalFlags } from './connection.ts';
 import { performOnTable, type Operator } from './operator.ts';
-import { addPublishOptions, publishEdit, type PublishFlags } from './publish-change.ts';
+import { addPublishOptions, publisherFrom, publishEdit, type PublishFlags } from './publish-change.ts';
 
 const NO_CLOUD = { region: 'local', lambdaFunctionUrl: null, sagemakerEndpointName: null, sagemakerBaseUrl: null };
 
@@ -23,6 +24,9 @@ export function createPublishModelCommand(operator: Operator): Command {
     .action((folder: string, _flags: GlobalFlags, command: Command) =>
       performOnTable(operator, command.optsWithGlobals<PublishFlags>(), async (connection, flags) => {
         const card = await readCard(folder);
+        if (flags.dryRun !== true) {
+          await registerModel(connection.table, card, flags.by ?? publisherFrom(operator), operator.nowMs());
+        }
         const report = await publishEdit(
           operator,
           connection,

@@ -2,6 +2,8 @@
 import { createHash } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { publishConfig } from '../../../cli/control/publish-config.ts';
+import { registeredVersions, registerModel } from '../../../cli/control/model-registry.ts';
+import { cardSchema } from '../../../shared/schema/card.ts';
 import { KEY } from '../../fixtures/local/keys.ts';
 import { testConfig } from '../../worker/test-config.ts';
 import { ENVIRONMENT, openConsole, type Console } from './hybrid-run.ts';
@@ -134,5 +136,51 @@ describe('hybrid keys', () => {
     expect(listed).toMatch(/^team-a-2 +team-a +infer +enabled/m);
     expect(await hybrid.run('keys', 'create', '--tenant', 'x', '--id', 'team-a-1')).toMatchObject({ status: 2 });
     expect(await hybrid.run('keys', 'create', '--tenant', 'Not A Name')).toMatchObject({ status: 3 });
+  });
+});
+
+describe('hybrid models', () => {
+  const card = (description: string) =>
+    cardSchema.parse({
+      name: 'mood',
+      version: '1.0.0',
+      task: 'text_classification',
+      description,
+      labels: ['yes', 'no'],
+      out_of_scope_label: null,
+      input: { kind: 'text', max_chars: 100 },
+      reference_variant: 'large',
+      variants: {},
+    });
+
+  it('lists what is served where, and the versions that were registered', async () => {
+    await registerModel(hybrid.table, card('first'), 'ada', 5);
+    const { json } = await hybrid.run('models', 'list', '--json');
+    expect(json.models[0]).toMatchObject({
+      name: 'mood',
+      variants: [
+        { name: 'micro', served_at: ['edge'] },
+        { name: 'base', served_at: ['lambda'] },
+        { name: 'large', served_at: ['sagemaker'] },
+      ],
+      registered: [{ version: '1.0.0', added_by: 'ada', added_at: '1970-01-01T00:00:00.005Z' }],
+    });
+    expect((await hybrid.run('models', 'list')).out).toMatch(/^ +large \(reference\) +97.00 % .* sagemaker/m);
+  });
+
+  it('registers a version once: the same again changes nothing, another card under its name is refused', async () => {
+    await registerModel(hybrid.table, card('first'), 'ada', 5);
+    await registerModel(hybrid.table, card('first'), 'grace', 6);
+    await expect(registerModel(hybrid.table, card('second'), 'grace', 7)).rejects.toThrow(
+      /by ada at 1970.*version of its own/,
+    );
+    expect(await registeredVersions(hybrid.table, 'mood')).toMatchObject([{ addedBy: 'ada' }]);
+  });
+
+  it('removes one from the configuration', async () => {
+    await hybrid.run('models', 'remove', 'mood');
+    const { json } = await hybrid.run('config', 'show', '--json');
+    expect(JSON.stringify(json.config)).not.toContain('"mood"');
+    expect(await hybrid.run('models', 'remove', 'mood')).toMatchObject({ status: 5 });
   });
 });
