@@ -22,6 +22,7 @@ function answer(model: EngineModel, text: string, times: number): number {
   return times === 0 ? 0 : model.classify(input).confidence;
 }
 
+// oxlint-disable-next-line import/no-default-export -- workerd's entry point
 export default {
   /** `POST /?key=K&text=T&times=N`, with the weights in the body where K is not loaded yet. */
   async fetch(request: Request): Promise<Response> {
