@@ -45,11 +45,18 @@ export class TargetMemory {
 
   failed(reason: FailureReason, most: number, nowMs: number, policy: BreakerPolicy): void {
     if (reason === 'throttled') this.#learn({ kind: 'throttled', inFlight: this.inFlight }, most);
-    // Rejected and already waking: the first rejection is what woke it.
-    if (reason === 'not_ready' && this.seen?.notReadySinceMs === undefined)
-      this.seen = { answeredAtMs: this.seen?.answeredAtMs, notReadySinceMs: nowMs };
+    this.#see(reason, nowMs);
     this.#ended();
     this.#reduce({ kind: countsAgainstBreaker(reason) ? 'failure' : 'probe_abandoned' }, nowMs, policy);
+  }
+
+  /** The first rejection is what woke it; a failure of another kind says that waking is not what is the matter. */
+  #see(reason: FailureReason, nowMs: number): void {
+    const answeredAtMs = this.seen?.answeredAtMs;
+    const isWaking = this.seen?.notReadySinceMs !== undefined;
+    if (reason === 'not_ready' && !isWaking) this.seen = { answeredAtMs, notReadySinceMs: nowMs };
+    const mayStillWake = reason === 'not_ready' || reason === 'timeout' || reason === 'cancelled';
+    if (isWaking && !mayStillWake) this.seen = { answeredAtMs, notReadySinceMs: undefined };
   }
 
   #learn(event: LimitEvent, most: number): void {

@@ -62,7 +62,7 @@ export function toCandidate(
   const key = `${served.model}/${served.variant}`;
   const observed = state.latency[key];
   const items = itemFactor(kind, facts.itemCount);
-  const load = loadOf(kind, facts, condition, observed === undefined);
+  const load = loadOf(spec, facts, condition, observed === undefined);
   const latency = estimateLatency(
     priorFrom(served.latency_prior, state.wayMs),
     observed,
@@ -110,12 +110,12 @@ function loadMsOf(state: TargetState, key: string): number {
 
 /** At the edge, what the isolate is busy with; elsewhere a reported load, as long as nothing was observed under it. */
 function loadOf(
-  kind: TargetKind,
+  { endpoint }: TargetSpec,
   facts: Facts,
   { status }: Condition,
   isUnseen: boolean,
 ): typeof UNLOADED | ReturnType<typeof edgeLoadOf> {
-  if (kind === 'edge') return edgeLoadOf(facts.edgeLoad);
+  if (endpoint.kind === 'edge' && endpoint.runtime !== 'onnx') return edgeLoadOf(facts.edgeLoad);
   const loadRatio = status?.loadRatio ?? null;
   return loadRatio === null || !isUnseen ? UNLOADED : { factor: loadFactor(loadRatio), queueMs: 0 };
 }

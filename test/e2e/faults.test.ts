@@ -91,6 +91,15 @@ const FAULTS: readonly (readonly [string, Fault, RegExp])[] = [
   ['answering 500', { kind: 'status', status: 500 }, /^upstream_error$/],
 ];
 
+/** SageMaker's 429 says that it must start first: it is asked in the background until it answers, and left alone meanwhile. */
+async function untilAwake({ kind }: Fault): Promise<void> {
+  if (kind !== 'status') return;
+  await stack.sagemaker.setFault(null);
+  await expect
+    .poll(async () => (await ask({ model_complexity: 'high' })).body.target_used.id, { timeout: 15_000, interval: 250 })
+    .toBe('sagemaker');
+}
+
 describe('Lambda', () => {
   it.each(FAULTS)('%s: another place answers in time and the chain says why', async (_name, fault, reason) => {
     await stack.lambda.setFault(fault);
@@ -122,6 +131,7 @@ describe('SageMaker', () => {
     expect(failed?.reason).toMatch(reason);
     expect(next?.why).toBe('fallback');
     expect(reply.body.target_used.id).not.toBe('sagemaker');
+    await untilAwake(fault);
   });
 });
 
@@ -138,6 +148,7 @@ describe('Lambda and SageMaker together', () => {
       expect(lambda?.reason).toMatch(reason);
       expect(reply.body.predictions[0]).toMatchObject({ target: 'edge', accepted: false });
       expect(reply.body.decision.missed).toContain('confidence');
+      await untilAwake(fault);
     },
   );
 

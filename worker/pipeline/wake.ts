@@ -9,7 +9,8 @@ import type { Services } from './services.ts';
 
 /** A worker may work on for 30 s after its answer. */
 const GIVE_UP_MS = 25_000;
-const PAUSE_MS = 2_000;
+/** At first; doubled each time. */
+const PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 8_000;
 
 const waking = new WeakMap<Services, Set<string>>();
@@ -32,21 +33,21 @@ export function keepWaking(
   if (busy.has(id)) return;
   const begun = busy;
   begun.add(id);
-  const pauseMs = Math.min(LONGEST_PAUSE_MS, Math.max(PAUSE_MS, retryAfterMs ?? 0));
-  keepAlive(ask(target, call, pauseMs, services, policy).finally(() => begun.delete(id)));
+  keepAlive(ask(target, call, Math.max(PAUSE_MS, retryAfterMs ?? 0), services, policy).finally(() => begun.delete(id)));
 }
 
 async function ask(
   target: Target,
   call: TargetCall,
-  pauseMs: number,
+  firstPauseMs: number,
   { state, clock }: Services,
   policy: BreakerPolicy,
 ): Promise<void> {
   const giveUpAtMs = clock.now() + GIVE_UP_MS;
   const { id } = target.spec;
   const one: TargetCall = { ...call, input: selectInputs(call.input, [0]) };
-  while (clock.now() + pauseMs < giveUpAtMs) {
+  let pauseMs = Math.min(LONGEST_PAUSE_MS, firstPauseMs);
+  for (; clock.now() + pauseMs < giveUpAtMs; pauseMs = Math.min(LONGEST_PAUSE_MS, 2 * pauseMs)) {
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
     const startedAtMs = clock.now();
     // Somebody else found it up, or its breaker has opened for another reason.
@@ -67,6 +68,6 @@ async function ask(
       return;
     }
     state.attemptFailed(target.spec, result.reason, nowMs, policy);
-    if (result.reason !== 'not_ready') return;
+    if (!state.isWaking(id)) return;
   }
 }
