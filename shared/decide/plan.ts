@@ -74,7 +74,9 @@ function exploring(selection: Selection, asked: Asked, candidates: readonly Cand
     isCascade(facts, policy)
       ? it.variant === first.candidate.variant
       : !selection.setAside.some(({ candidate }) => candidate === it);
-  const explored = explore(first.candidate, candidates, facts, leftMs, leftNanos, mayStandIn);
+  let freeNanos = leftNanos;
+  for (const { candidate } of others) freeNanos -= candidate.costNanos;
+  const explored = explore(first.candidate, candidates, facts, leftMs, freeNanos, mayStandIn);
   if (explored === undefined) return selection;
   return {
     ...selection,

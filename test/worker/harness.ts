@@ -83,9 +83,11 @@ export function failing(reason: Extract<TargetResult, { kind: 'failed' }>['reaso
 
 export function createHarness(
   overrides: Partial<
-    Pick<Services, 'graphqlIntrospection' | 'access' | 'metricsStore' | 'guard' | 'clock' | 'batches'>
+    Pick<Services, 'graphqlIntrospection' | 'access' | 'metricsStore' | 'guard' | 'clock' | 'batches' | 'sink'>
   > & {
     config?: Config;
+    /** In place of one that always has `config` in force. */
+    keeper?: Services['config'];
     /** Real places in the scripted ones' stead; undefined: scripted all the same. */
     open?: (spec: TargetSpec) => Target | undefined;
   } = {},
@@ -145,7 +147,7 @@ export function createHarness(
     newRequestId: () => 'generated-id',
     graphqlIntrospection: overrides.graphqlIntrospection ?? true,
     logger,
-    config: {
+    config: overrides.keeper ?? {
       current: inForce,
       ready: async () => inForce(),
       refresh: async () => undefined,
@@ -161,7 +163,7 @@ export function createHarness(
     },
     cache: createAnswerCache(createLruCache<StoredAnswer>(1_000_000), sharedCache, clock),
     guard: overrides.guard ?? createGuardKeeper({ store: undefined, clock, random: () => 0.5, isolateId: 'test' }),
-    sink: {
+    sink: overrides.sink ?? {
       addAudits: (audits) => addAudits(counted, audits),
       add: (record) => {
         records.push(record);

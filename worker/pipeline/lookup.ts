@@ -15,9 +15,17 @@ export type CachedAnswer = {
 
 export type StoredAnswer = {
   readonly answer: CachedAnswer;
+  readonly putAtMs: number;
   readonly freshUntilMs: number;
   readonly staleUntilMs: number;
 };
+
+/** Isolates' clocks differ by seconds at most; what was put later than that from now is of a clock that has gone back. */
+const CLOCK_SKEW_MS = 60_000;
+
+function isBetween(stored: StoredAnswer, untilMs: number, nowMs: number): boolean {
+  return nowMs < untilMs && nowMs >= stored.putAtMs - CLOCK_SKEW_MS;
+}
 
 export type AnswerCache = {
   /** Fresh answers of this isolate. */
@@ -48,22 +56,23 @@ export function createAnswerCache(local: LocalCache<StoredAnswer>, shared: Share
   return {
     local(key) {
       const stored = local.get(key);
-      return stored !== undefined && stored.freshUntilMs > clock.now() ? stored.answer : undefined;
+      return stored !== undefined && isBetween(stored, stored.freshUntilMs, clock.now()) ? stored.answer : undefined;
     },
     async shared(key) {
       const stored = await readShared(key);
-      if (stored === undefined || stored.freshUntilMs <= clock.now()) return undefined;
+      if (stored === undefined || !isBetween(stored, stored.freshUntilMs, clock.now())) return undefined;
       local.set(key, stored, sizeOf(key, stored));
       return stored.answer;
     },
     async stale(key) {
       const stored = local.get(key) ?? (await readShared(key));
-      return stored !== undefined && stored.staleUntilMs > clock.now() ? stored.answer : undefined;
+      return stored !== undefined && isBetween(stored, stored.staleUntilMs, clock.now()) ? stored.answer : undefined;
     },
     async put(key, answer, lifetime) {
       const nowMs = clock.now();
       const freshUntilMs = nowMs + lifetime.ttlMs;
-      const stored: StoredAnswer = { answer, freshUntilMs, staleUntilMs: freshUntilMs + lifetime.staleIfErrorMs };
+      const staleUntilMs = freshUntilMs + lifetime.staleIfErrorMs;
+      const stored: StoredAnswer = { answer, putAtMs: nowMs, freshUntilMs, staleUntilMs };
       local.set(key, stored, sizeOf(key, stored));
       if (lifetime.share) await shared.put(key, JSON.stringify(stored), lifetime.ttlMs + lifetime.staleIfErrorMs);
     },
@@ -72,7 +81,7 @@ export function createAnswerCache(local: LocalCache<StoredAnswer>, shared: Share
 
 /** Written by this code under a key only it can form, so the outline is enough: a cut or foreign value is a miss. */
 function isStoredAnswer(value: unknown): value is StoredAnswer {
-  if (typeof value !== 'object' || value === null || !('freshUntilMs' in value) || !('answer' in value)) return false;
+  if (typeof value !== 'object' || value === null || !('putAtMs' in value) || !('answer' in value)) return false;
   const { answer } = value;
   return typeof answer === 'object' && answer !== null && 'items' in answer && Array.isArray(answer.items);
 }
