@@ -21,12 +21,22 @@ export type ChosenPolicy = {
 };
 
 export function choosePolicy(facts: Facts): ChosenPolicy {
-  const { rules, policy } = facts.route;
-  const rule = rules?.find(({ when }) => holds(when, facts));
+  const { policy } = facts.route;
+  const rule = ruleOf(facts);
   return rule === undefined
     ? resolve(policy, facts, '', facts.route.name)
     : resolve(rule.policy, facts, `rule ${rule.name}: `, `${facts.route.name}/${rule.name}`);
 }
+
+/** What conditions look at. */
+type Conditions = Pick<Facts, 'requirements' | 'caller' | 'inputChars'>;
+
+/** The rule that chooses for this request, or undefined: the route itself does. Known before anything else is. */
+export function ruleOf(facts: Conditions & Pick<Facts, 'route'>): RuleSpec | undefined {
+  return facts.route.rules?.find(({ when }) => holds(when, facts));
+}
+
+type RuleSpec = NonNullable<Facts['route']['rules']>[number];
 
 function resolve(policy: RoutePolicy, facts: Facts, prefix: string, place: string): ChosenPolicy {
   switch (policy.kind) {
@@ -108,7 +118,7 @@ function armAt<A extends { readonly weight: number }>(arms: readonly A[], draw: 
   return last;
 }
 
-function holds(when: RuleCondition, facts: Facts): boolean {
+function holds(when: RuleCondition, facts: Conditions): boolean {
   const { requirements, caller, inputChars } = facts;
   if (when.priorities?.includes(requirements.priority) === false) return false;
   if (when.complexities?.includes(requirements.complexity) === false) return false;

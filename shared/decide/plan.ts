@@ -171,7 +171,8 @@ function toAttempt(
   { leftMs }: Asked,
   isSpeculative = false,
 ): PlannedAttempt {
-  const { acceptance, accuracy } = candidate;
+  const { accuracy } = candidate;
+  const acceptance = estimateAcceptance(acceptConfidence, accuracy, candidate.acceptance);
   return {
     target: candidate.spec.id,
     kind: candidate.kind,
@@ -189,8 +190,8 @@ function toAttempt(
     inTimeRatio: inTimeRatio(candidate.latency, leftMs),
     predictedCostNanos: candidate.costNanos,
     priceRatio: candidate.priceRatio,
-    predictedAcceptedRatio: estimateAcceptance(acceptConfidence, accuracy, acceptance).acceptedRatio,
-    predictedConfidence: estimateAcceptance(acceptConfidence, accuracy, acceptance).acceptedConfidence,
+    predictedAcceptedRatio: acceptance.acceptedRatio,
+    predictedConfidence: acceptance.acceptedConfidence,
     predictedAccuracy: accuracy,
   };
 }

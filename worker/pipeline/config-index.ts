@@ -33,7 +33,13 @@ function buildIndex(config: Config): ReadonlyMap<string, Served> {
       model,
       route,
       targets,
-      routeFingerprint: fingerprint([route.policy, route.guarantee, model.variants]),
+      routeFingerprint: fingerprint([
+        route.policy,
+        route.rules,
+        route.skip_above_difficulty,
+        route.guarantee,
+        model.variants,
+      ]),
     });
   }
   return index;

@@ -8,18 +8,15 @@ import type { AnsweredItem } from '../../shared/schema/infer-result.ts';
 import { admit } from './admit.ts';
 import { auditAnswer } from './audit-answer.ts';
 import { cacheScope, keepAnswer } from './keep-answer.ts';
-import { execute } from './execute.ts';
 import { factsOf } from './facts-of.ts';
 import { identify } from './identify.ts';
 import type { Incoming, Outcome } from './incoming.ts';
-import type { CachedAnswer } from './lookup.ts';
 import { parse } from './parse.ts';
-import { canaryOutcome, decisionFrom, failureOf, fromCache, fromExecution } from './respond.ts';
+import { decisionFrom, failureOf, fromCache, fromExecution } from './respond.ts';
+import { runPlan } from './run-plan.ts';
 import type { Services } from './services.ts';
-import { warmTooCold } from './warm.ts';
 import { shadowAnswer } from './shadow-answer.ts';
 import { Trip } from './trip.ts';
-import { keepWaking } from './wake.ts';
 
 export async function handle(incoming: Incoming, services: Services): Promise<Outcome> {
   const trip = new Trip(incoming, services, await services.config.ready(incoming.keepAlive));
@@ -34,42 +31,14 @@ async function answer(trip: Trip, incoming: Incoming, services: Services): Promi
   const { config } = trip.inForce;
   trip.caller = incoming.caller ?? (await identify(incoming.apiKey, 'infer', trip.inForce, services.access));
   trip.parsed = await parse(await incoming.read(config.limits), config, incoming.parseInput);
-  const { request, served } = trip.parsed;
-  admit(request.requirements.priority, services.state, services.clock.now(), config.limits);
+  admit(trip.parsed.request.requirements.priority, services.state, services.clock.now(), config.limits);
 
   const key = cacheScope(trip.caller, trip.parsed);
   const found = key.readable ? services.cache.local(key.text) : undefined;
   if (found !== undefined) return answered(fromCache(found, 'hit', 'an exact answer was cached', [], trip.actual()));
 
   const plan = decide(factsOf(trip, services, incoming.keepAlive));
-  trip.plan = plan;
-  warmTooCold(plan, served.model.name, trip.targets);
-  if (plan.canary !== undefined) services.state.canaryStarted(plan.canary, services.clock.now());
-  let shared: CachedAnswer | undefined;
-  const execution = await execute({
-    requestId: incoming.requestId,
-    request,
-    served,
-    plan,
-    deadlineAtMs: trip.deadlineAtMs,
-    gatewayCostNanos: trip.gatewayCostNanos,
-    breakerPolicy: config.breaker,
-    retryBudget: config.retry_budget,
-    signal: incoming.signal,
-    clock: services.clock,
-    state: services.state,
-    targetOf: (id) => trip.targets.get(id),
-    onText: incoming.textListener?.(),
-    onNotReady: (target, call, retryAfterMs) =>
-      keepWaking(target, call, retryAfterMs, services, config.breaker, incoming.keepAlive),
-    beforeRemote: async () => {
-      shared = key.readable ? await services.cache.shared(key.text) : undefined;
-      return shared !== undefined;
-    },
-  });
-  trip.execution = execution;
-  if (plan.canary !== undefined)
-    services.state.canaryEnded(plan.canary, canaryOutcome(execution), services.clock.now());
+  const { execution, shared } = await runPlan(plan, key, trip, services, incoming);
   if (shared !== undefined) {
     return answered(
       fromCache(shared, 'hit', 'an exact answer was in the shared cache', execution.attempts, trip.actual()),

@@ -2,10 +2,14 @@
  * What may be cached and under which key. Only whole, accepted answers are kept: a best effort is not repeated from memory.
  */
 import { cacheKey } from '../../shared/cache/key.ts';
+import { ruleOf } from '../../shared/decide/choose-policy.ts';
+import type { InferRequest } from '../../shared/schema/infer-request.ts';
 import type { AnsweredItem } from '../../shared/schema/infer-result.ts';
 import type { ModelInput } from '../../shared/schema/model-input.ts';
+import type { Served } from './config-index.ts';
 import type { Caller } from './identify.ts';
 import type { Incoming } from './incoming.ts';
+import { inputChars } from './input-size.ts';
 import type { ParsedRequest } from './parse.ts';
 import type { Services } from './services.ts';
 import type { Trip } from './trip.ts';
@@ -19,12 +23,20 @@ export function cacheScope(caller: Caller, { request, served }: ParsedRequest): 
       ? cacheKey(request, {
           tenant: caller.tenant,
           modelVersion: served.model.version,
-          routeFingerprint: served.routeFingerprint,
+          routeFingerprint: `${served.routeFingerprint}${ruleName(caller, request, served)}`,
         })
       : '',
     readable: on && request.cacheMode === 'default' && !request.explain,
     writable: on,
   };
+}
+
+/** Under another rule another answer may be right enough. */
+function ruleName({ tenant }: Caller, request: InferRequest, { route }: Served): string {
+  if (route.rules === undefined) return '';
+  const asking = { tenant, requestId: '', metadata: request.metadata ?? {} };
+  const { requirements, input } = request;
+  return ` ${ruleOf({ route, requirements, caller: asking, inputChars: inputChars(input) })?.name ?? ''}`;
 }
 
 export function keepAnswer(

@@ -334,3 +334,47 @@ describe('the retry budget', () => {
     expect([await next('a'), await next('b'), await next('c')]).toEqual(['lambda', 'lambda', 'edge']);
   });
 });
+
+describe('a rule on metadata', () => {
+  const config = configWith({
+    rules: [{ name: 'gold', when: { metadata: { plan: ['gold'] } }, policy: { kind: 'most_accurate' } }],
+  });
+
+  it('chooses the policy, and keeps answers apart in the cache', async () => {
+    const harness = createHarness({ config });
+    const plain = await harness.post(ask);
+    const gold = await harness.post({ ...ask, metadata: { plan: 'gold' } });
+    expect([plain, gold].map(({ body }) => [body.variant, body.cache])).toEqual([
+      ['micro', 'miss'],
+      ['large', 'miss'],
+    ]);
+    expect((await harness.post({ ...ask, metadata: { plan: 'gold', region: 'eu' } })).body).toMatchObject({
+      cache: 'hit',
+      variant: 'large',
+    });
+    expect((await harness.post({ ...ask, metadata: { plan: 'free' } })).body).toMatchObject({
+      cache: 'hit',
+      variant: 'micro',
+    });
+  });
+
+  it.each([
+    [{ Plan: 'gold' }, 'metadata.Plan'],
+    [{ plan: 1 }, 'metadata.plan'],
+    [{ plan: 'x'.repeat(257) }, 'metadata.plan'],
+    [Object.fromEntries(Array.from({ length: 17 }, (_, index) => [`k${index}`, 'v'])), 'metadata'],
+    ['gold', 'metadata'],
+    [['gold'], 'metadata'],
+  ])('is refused where it cannot be metadata: %j', async (metadata, field) => {
+    const { status, body } = await createHarness({ config }).post({ ...ask, metadata });
+    expect([status, body.error.code, body.error.field]).toEqual([400, 'invalid_request', field]);
+  });
+
+  it('is never logged and never sent on', async () => {
+    const harness = createHarness({ config });
+    await harness.post({ ...ask, metadata: { plan: 'gold', secret: 'canary-value' } });
+    expect(
+      JSON.stringify([harness.lines, harness.calls.map(({ call }) => ({ ...call, model: undefined }))]),
+    ).not.toContain('canary-value');
+  });
+});

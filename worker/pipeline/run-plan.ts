@@ -1,0 +1,57 @@
+/**
+ * Runs a request's plan with all that the request brings: its caller's signal, its place in the caches, the canary it may be.
+ * Owns that wiring only; running is execute.ts.
+ */
+import type { Plan } from '../../shared/decide/plan-types.ts';
+import { execute, type Execution } from './execute.ts';
+import type { Incoming } from './incoming.ts';
+import type { AnswerKey } from './keep-answer.ts';
+import type { CachedAnswer } from './lookup.ts';
+import { canaryOutcome } from './respond.ts';
+import type { Services } from './services.ts';
+import type { Trip } from './trip.ts';
+import { keepWaking } from './wake.ts';
+import { warmTooCold } from './warm.ts';
+
+/** `shared`: an answer of another isolate, found before anything left this one. */
+export type Ran = { readonly execution: Execution; readonly shared: CachedAnswer | undefined };
+
+export async function runPlan(
+  plan: Plan,
+  key: AnswerKey,
+  trip: Trip,
+  services: Services,
+  incoming: Incoming,
+): Promise<Ran> {
+  const { config } = trip.inForce;
+  const { request, served } = trip.mustHaveParsed();
+  const { clock, state } = services;
+  trip.plan = plan;
+  warmTooCold(plan, served.model.name, trip.targets);
+  if (plan.canary !== undefined) state.canaryStarted(plan.canary, clock.now());
+  let shared: CachedAnswer | undefined;
+  const execution = await execute({
+    requestId: incoming.requestId,
+    request,
+    served,
+    plan,
+    deadlineAtMs: trip.deadlineAtMs,
+    gatewayCostNanos: trip.gatewayCostNanos,
+    breakerPolicy: config.breaker,
+    retryBudget: config.retry_budget,
+    signal: incoming.signal,
+    clock,
+    state,
+    targetOf: (id) => trip.targets.get(id),
+    onText: incoming.textListener?.(),
+    onNotReady: (target, call, retryAfterMs) =>
+      keepWaking(target, call, retryAfterMs, services, config.breaker, incoming.keepAlive),
+    beforeRemote: async () => {
+      shared = key.readable ? await services.cache.shared(key.text) : undefined;
+      return shared !== undefined;
+    },
+  });
+  trip.execution = execution;
+  if (plan.canary !== undefined) state.canaryEnded(plan.canary, canaryOutcome(execution), clock.now());
+  return { execution, shared };
+}
