@@ -11,8 +11,12 @@ import { createStaticCredentials } from '../../worker/aws/credentials.ts';
 import type { Target } from '../../worker/ports.ts';
 import { createEdgeTarget } from '../../worker/targets/edge.ts';
 import { createGpuTarget } from '../../worker/targets/gpu.ts';
+import type { DeviceHubPort } from '../../worker/devices/hub-port.ts';
+import type { Hubs } from '../../worker/devices/hubs.ts';
 import { createLambdaTarget } from '../../worker/targets/lambda.ts';
+import { createMcuTarget } from '../../worker/targets/mcu.ts';
 import { createSageMakerTarget } from '../../worker/targets/sagemaker.ts';
+import { poolOf } from '../fakes/device-pool.ts';
 import { fakeModel, shelfOf, type Load } from '../fakes/engine-models.ts';
 import { gpuSpec } from '../fakes/gpu-spec.ts';
 import { SERVER_TOKEN, startOpenInferenceServer, type OpenInferenceFake } from '../fakes/open-inference-server.ts';
@@ -29,10 +33,16 @@ const LATE_MS = 1_500;
 const MAX_COST_USD = 0.001;
 const LABELS = ['yes', 'no', 'oos'];
 
-type Kind = 'edge' | 'gpu' | 'lambda' | 'sagemaker';
+type Kind = 'edge' | 'gpu' | 'mcu' | 'lambda' | 'sagemaker';
 type Trouble = Fault | { readonly kind: 'expired_credentials' };
 
-const VARIANT_OF: Readonly<Record<Kind, string>> = { edge: 'micro', gpu: 'base', lambda: 'base', sagemaker: 'large' };
+const VARIANT_OF: Readonly<Record<Kind, string>> = {
+  edge: 'micro',
+  mcu: 'micro',
+  gpu: 'base',
+  lambda: 'base',
+  sagemaker: 'large',
+};
 
 const troubles: readonly [Trouble, RegExp][] = [
   [{ kind: 'slow', ms: 10_000 }, /^timeout$/],
@@ -127,13 +137,15 @@ class Places {
           ? [{ ...gpu, serves }]
           : [{ ...local, endpoint: { kind, function_url: this.#lambda.url } }];
       }
+      if (kind === 'edge' && inTrouble === 'mcu')
+        return [{ ...spec, id: 'mcu', endpoint: { kind: 'mcu', pool: 'devices', shards: 1 } }, spec];
       if (kind === 'sagemaker')
         return [{ ...local, endpoint: { kind, endpoint_name: 'large', base_url: this.#sagemaker.url } }];
       return [spec];
     });
   }
 
-  open(config: Config, inTrouble: Kind, trouble: Trouble): (spec: TargetSpec) => Target | undefined {
+  open(config: Config, inTrouble: Kind, trouble: Trouble, hubs: Hubs): (spec: TargetSpec) => Target | undefined {
     const isExpired = trouble.kind === 'expired_credentials';
     const expired = { ...KEY, secretAccessKey: 'no longer' };
     return (spec) => {
@@ -141,6 +153,7 @@ class Places {
       const credentials = createStaticCredentials(isExpired && kind === inTrouble ? expired : KEY);
       if (kind === 'lambda') return createLambdaTarget({ spec, clock, credentials });
       if (kind === 'sagemaker') return createSageMakerTarget({ spec, clock, credentials });
+      if (kind === 'mcu') return createMcuTarget({ spec, clock, hubs });
       if (kind === 'gpu') return createGpuTarget({ spec, clock, secretOf: () => (isExpired ? 'old' : SERVER_TOKEN) });
       const load = inTrouble === 'edge' ? brokenLoad(trouble) : async () => honestModel;
       return createEdgeTarget({ spec, models: config.models, clock, shelf: shelfOf(load, clock) });
@@ -179,6 +192,37 @@ function brokenLoad(trouble: Trouble): Load {
   return () => Promise.reject(new Error('the weights are broken'));
 }
 
+/** What a fault of the wire is where devices dial out to a hub. */
+function hubsIn(trouble: Trouble): Promise<Hubs> | Hubs {
+  switch (trouble.kind) {
+    case 'slow':
+    case 'stall_after_headers':
+      return poolOf('hangs');
+    case 'refuse':
+    case 'cut_before_headers':
+    case 'cut_mid_body':
+      return hubsThat(() => Promise.reject(new Error('the hub is gone')));
+    case 'garbage':
+      return hubsThat(async () => ({ kind: 'answered', items: [] }));
+    case 'status':
+      return trouble.status === 429
+        ? hubsThat(async () => ({ kind: 'failed', reason: 'throttled', detail: 'every device is busy' }))
+        : poolOf('breaks');
+    case 'expired_credentials':
+      return hubsThat(async () => ({ kind: 'failed', reason: 'credentials', detail: 'the token ran out' }));
+  }
+}
+
+function hubsThat(infer: DeviceHubPort['infer']): Hubs {
+  const port: DeviceHubPort = {
+    fetch: () => Promise.reject(new Error('nobody dials here')),
+    infer,
+    cancel: async () => undefined,
+    list: async () => [],
+  };
+  return { hub: () => port, hubOf: () => port };
+}
+
 let places: Places;
 const closing: (() => Promise<void>)[] = [];
 beforeAll(async () => {
@@ -201,12 +245,12 @@ afterAll(async () => {
 async function harnessOf(kind: Kind, trouble: Trouble, policy: RouteSpec['policy']): Promise<Harness> {
   const config = places.config(kind, policy, trouble);
   await places.setFault(kind, trouble.kind === 'expired_credentials' ? null : trouble);
-  return createHarness({ config, clock, open: places.open(config, kind, trouble) });
+  return createHarness({ config, clock, open: places.open(config, kind, trouble, await hubsIn(trouble)) });
 }
 
 const ask = { model_name: 'mood', latency_requirement: DEADLINE_MS, max_cost_usd: MAX_COST_USD, cache: 'bypass' };
 
-describe.each<Kind>(['edge', 'gpu', 'lambda', 'sagemaker'])('%s in trouble', (kind) => {
+describe.each<Kind>(['edge', 'gpu', 'mcu', 'lambda', 'sagemaker'])('%s in trouble', (kind) => {
   const idOf = (config: Config) => config.targets.find((target) => target.endpoint.kind === kind)?.id ?? '';
 
   for (const [trouble, reason] of troubles) {
@@ -261,6 +305,8 @@ describe.each<Kind>(['edge', 'gpu', 'lambda', 'sagemaker'])('%s in trouble', (ki
 
     it(`${name}: one clear error where no other place may answer`, async () => {
       const harness = await harnessOf(kind, trouble, { kind: 'cheapest' });
+      const { config } = harness;
+      harness.config = { ...config, targets: config.targets.filter(({ endpoint }) => endpoint.kind === kind) };
       try {
         const { status, body } = await harness.post({ ...ask, input_data: 'yes', variant: VARIANT_OF[kind] });
         expect([status, body.error.code]).toEqual([
