@@ -49,6 +49,9 @@ export function attemptCostNanos(price: PriceSpec, computeMs: number): number {
 
 /** What the gateway itself costs for one request, wherever the answer came from. */
 export function gatewayCostNanos(price: GatewayPrice): number {
-  const usdPerMillion = price.usd_per_million_requests + price.cpu_ms_per_request * price.usd_per_million_cpu_ms;
+  const usdPerMillion =
+    price.usd_per_million_requests +
+    price.cpu_ms_per_request * price.usd_per_million_cpu_ms +
+    (price.table_writes_per_request ?? 0) * (price.usd_per_million_table_writes ?? 0);
   return Math.round(usdPerMillion * (NANOS_PER_USD / 1e6));
 }

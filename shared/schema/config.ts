@@ -245,6 +245,9 @@ export const configSchema = z.strictObject({
     usd_per_million_requests: usd,
     usd_per_million_cpu_ms: usd,
     cpu_ms_per_request: z.number().nonnegative(),
+    /** Metrics windows put into the table, over the requests they hold: the fewer requests an isolate sees, the more. */
+    table_writes_per_request: z.number().nonnegative().optional(),
+    usd_per_million_table_writes: usd.optional(),
     as_of: z.iso.date(),
   }),
   breaker: breakerSchema,

@@ -38,6 +38,8 @@ describe('pricing', () => {
       as_of: '2026-11-01',
     };
     expect(gatewayCostNanos(price)).toBe(304);
+    const withTable = { ...price, table_writes_per_request: 0.04, usd_per_million_table_writes: 0.625 };
+    expect(gatewayCostNanos(withTable)).toBe(329);
   });
 
   it('is a whole number that never falls as time grows, and never negative, whatever the time', () => {
