@@ -8,7 +8,7 @@ import { createLogger } from '../logger.ts';
 import type { AssetsBinding, BucketBinding, Clock } from '../ports.ts';
 import { createWeightsReader } from '../store/weights.ts';
 import { createAnswerer, type Answerer } from './answerer.ts';
-import { openSession } from './runtime.ts';
+import { openSession, runtimeMemoryBytes } from './runtime.ts';
 
 type Env = { readonly ASSETS?: AssetsBinding; readonly WEIGHTS?: BucketBinding };
 
@@ -22,6 +22,7 @@ function answererOnce({ ASSETS, WEIGHTS }: Env): Answerer {
     read: createWeightsReader({ bundled: {}, assets: ASSETS, bucket: WEIGHTS }),
     open: openSession,
     clock,
+    onOpened: (path) => logger.log('info', 'a model was opened', '', { path, memory_bytes: runtimeMemoryBytes() }),
     onFailure: (failure) => logger.log('error', 'a model could not be loaded', '', { ...failure }),
   });
   return answerer;

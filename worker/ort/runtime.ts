@@ -6,11 +6,21 @@
 import module from 'onnxruntime-web/ort-wasm-simd-threaded.wasm';
 import { env, InferenceSession } from 'onnxruntime-web/wasm';
 
+let memory: WebAssembly.Memory | undefined;
+
+/** What the runtime holds. It never gives any back; what a closed session held is used again. */
+export function runtimeMemoryBytes(): number {
+  return memory?.buffer.byteLength ?? 0;
+}
+
 /** Asked with the bytes in `wasmBinary`, which stand for the module. */
 async function instantiateOnnxRuntime(
   _bytes: unknown,
   imports: WebAssembly.Imports,
 ): Promise<{ module: WebAssembly.Module; instance: WebAssembly.Instance }> {
+  for (const imported of Object.values(imports).flatMap((group) => Object.values(group))) {
+    if (imported instanceof WebAssembly.Memory) memory = imported;
+  }
   return { module, instance: new WebAssembly.Instance(module, imports) };
 }
 
