@@ -1,6 +1,6 @@
 """Owns the static vectors: piece vectors of the teacher, reduced, weighted by frequency, tuned to its sentence vectors. Leaves out the file.
 
-python models/embed/train.py --teacher TEACHER.npz --dim 176 --out VECTORS.npz       (--epochs 0: without tuning)
+python models/embed/train.py --teacher TEACHER.npz --out VECTORS.npz       (--epochs 0: without tuning)
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def agreement(student: np.ndarray, teacher: np.ndarray, near: int = 10) -> dict[
 def main() -> None:
     a = argparse.ArgumentParser()
     a.add_argument("--teacher", type=Path, required=True)
-    a.add_argument("--dim", type=int, default=176)
+    a.add_argument("--dim", type=int, default=256)
     a.add_argument("--sif", type=float, default=3e-4)
     a.add_argument("--epochs", type=int, default=8)
     a.add_argument("--batch", type=int, default=512)

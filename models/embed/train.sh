@@ -11,5 +11,5 @@ mkdir -p "$work"
 "$py" -u "$here/teacher.py" --data "$data" --out "$work/teacher.npz"
 "$py" -u "$here/train.py" --teacher "$work/teacher.npz" --out "$work/vectors.npz"
 "$py" -u "$here/export.py" --vectors "$work/vectors.npz" --vocab "$work/vocab.txt" --out "$here"
-"$py" -u "$here/evaluate.py" --data "$data" --teacher "$work/teacher.npz" --work "$work" --write
-"$py" -u "$here/make_golden.py" --data "$data" --work "$work"
+"$py" -u "$here/evaluate.py" --data "$data" --work "$work" --write
+"$py" -u "$here/make_golden.py" --data "$data"

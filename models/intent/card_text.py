@@ -27,7 +27,7 @@ CARD = {
 
 FORMATS = {
     "micro": "hashed n-gram bag, int4 table with one scale per column, int8 head, float32 activations",
-    "small": "transformer, 2 layers of 384, int4 table of word pieces, int8 layers, int8 activations with a scale for each token",
+    "small": "transformer, 2 layers of 384, int4 table of word pieces, int8 layers, dynamic int8 activations",
     "base": "transformer, 2 layers of 384, int8 weights per channel, dynamic int8 activations",
     "large": "transformer, 6 layers of 384, int8 weights per channel, dynamic int8 activations",
 }

@@ -35,11 +35,12 @@ def compile_encoder(source: Path, target: Path, card: dict, labels: list[str], v
 
 
 def logits(file: Path, texts: list[str]) -> np.ndarray:
+    """Or vectors, where the file embeds."""
     with tempfile.TemporaryDirectory() as folder:
         inputs = Path(folder) / "texts.ndjson"
         inputs.write_text("".join(json.dumps({"text": t}) + "\n" for t in texts), encoding="ascii")
         answers = node("cli/hybrid.ts", "models", "answer", file.resolve(), "--inputs", inputs).splitlines()
-    return np.array([json.loads(a)["logits"] for a in answers], np.float32)
+    return np.array([a.get("logits", a.get("vector")) for a in map(json.loads, answers)], np.float32)
 
 
 def latency_ms(file: Path) -> dict:

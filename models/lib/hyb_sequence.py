@@ -33,7 +33,8 @@ def run(header: dict, tensors: Tensors, ids: list[int]) -> np.ndarray:
     for op in header["graph"]:
         kind = op["op"]
         if kind == "token_embedding":
-            x = tensors[op["weights"]][ids].astype(np.float32) * tensors[op["scales"]][ids][:, None] + tensors[op["positions"]][: len(ids)]
+            x = tensors[op["weights"]][ids].astype(np.float32) * tensors[op["scales"]][ids][:, None]
+            x = x + tensors[op["positions"]][: len(ids)] if "positions" in op else x
         elif kind == "dense":
             rows, weights, scales = np.atleast_2d(x), tensors[op["weights"]], tensors[op["scales"]]
             arithmetic = op.get("arithmetic", "f32")

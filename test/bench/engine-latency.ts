@@ -1,4 +1,4 @@
-// Owns timing one .hyb file in the engine, as model cards state it: classify, tokenization included, batch 1.
+// Owns timing one .hyb file in the engine, as model cards state it: one answer, tokenization included, batch 1.
 // Run: node test/bench/engine-latency.ts models/digits/micro.hyb. Prints one JSON line.
 
 import { readFileSync } from 'node:fs';
@@ -24,7 +24,7 @@ const engine = createEngine({ wasm: kernels('kernels'), relaxedWasm: kernels('ke
 const model = await engine.loadModel(Uint8Array.from(readFileSync(path)).buffer);
 
 function inputs(): ModelInput[] {
-  if (model.info.task === 'text_classification') return TEXTS.map((text) => ({ kind: 'text', text }));
+  if (model.info.task !== 'image_classification') return TEXTS.map((text) => ({ kind: 'text', text }));
   // Strokes or noise take the same time: nothing in the engine depends on the values.
   return [{ kind: 'image', pixels: Float32Array.from({ length: 784 }, (_, i) => (i % 29) / 28) }];
 }
@@ -35,7 +35,8 @@ for (let i = 0; i < ROUNDS; i += 1) {
   const input = all[i % all.length];
   if (input === undefined) break;
   const startedMs = performance.now();
-  model.classify(input);
+  if (model.info.task === 'sentence_embedding') model.embed(input);
+  else model.classify(input);
   if (i >= WARM_UP) times.push(performance.now() - startedMs);
 }
 times.sort((a, b) => a - b);

@@ -14,6 +14,13 @@ type Logits = { readonly logits: Readonly<Record<string, readonly number[]>> };
 type TextGolden = {
   readonly rows: readonly (Logits & { readonly text: string; readonly input_ids: readonly number[] })[];
 };
+type VectorGolden = {
+  readonly rows: readonly {
+    readonly text: string;
+    readonly input_ids: readonly number[];
+    readonly vector: { readonly base: readonly number[] };
+  }[];
+};
 type ImageGolden = { readonly rows: readonly (Logits & { readonly pixels_base64: string })[] };
 
 /** Rounding of the fixture, and another version of the runtime on another processor. */
@@ -60,6 +67,22 @@ describe('digits', () => {
     for (const golden of rows) {
       const pixels = Float32Array.from(Buffer.from(golden.pixels_base64, 'base64'), (value) => value / 255);
       await compare(model, { kind: 'image', height: 28, width: 28, pixels }, golden);
+    }
+  });
+});
+
+describe('embed', () => {
+  it('base turns every golden text into the vector of Python, at length one', async () => {
+    const { rows }: VectorGolden = JSON.parse(readFileSync(path('test/fixtures/embed-golden.json'), 'utf8'));
+    const registry = await open();
+    const model = await registry.load(registry.find('embed', 'base'));
+    expect(rows.length).toBeGreaterThan(50);
+    for (const { text, input_ids: inputIds, vector } of rows) {
+      const ids = model.tokenizer?.encode(Array.from(text).slice(0, 1000).join('')).ids ?? [];
+      expect(ids).toEqual(inputIds);
+      const embedding = await model.session.run({ kind: 'text', ids });
+      expect(embedding).toHaveLength(384);
+      expect(embedding.reduce((sum, value, i) => sum + value * (vector.base[i] ?? 0), 0)).toBeCloseTo(1, 4);
     }
   });
 });
