@@ -3,9 +3,10 @@
  */
 import cardOfBanking from '../models/banking/card.json';
 import cardOfDigits from '../models/digits/card.json';
+import cardOfEmbed from '../models/embed/card.json';
 import cardOfIntent from '../models/intent/card.json';
 import type { Card } from '../shared/schema/card.ts';
 
 /** Not parsed here, because building a schema costs a cold start more than answering does; a test parses every card. */
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-export const MODEL_CARDS = [cardOfBanking, cardOfDigits, cardOfIntent] as unknown as readonly Card[];
+export const MODEL_CARDS = [cardOfBanking, cardOfDigits, cardOfEmbed, cardOfIntent] as unknown as readonly Card[];

@@ -27,8 +27,6 @@ def main(task: TextTask, **defaults: object) -> None:
     a.add_argument("--seed", type=int, default=1)
     a.add_argument("--buckets", type=int, default=20000)
     a.add_argument("--dim", type=int, default=96)
-    a.add_argument("--skip-bigrams", type=int, default=1, choices=(0, 1))
-    a.add_argument("--char-ngrams", default="3,4,5")
     a.add_argument("--sigmas", type=float, default=4.5)
     a.add_argument("--power", type=float, default=0.5)
     a.add_argument("--epochs", type=int, default=8)
@@ -45,7 +43,7 @@ def main(task: TextTask, **defaults: object) -> None:
     torch.set_num_threads(1)
     rng = np.random.default_rng(args.seed)
     data = task.load(args.data)
-    spec = HashedNgrams(args.buckets, skip_bigrams=bool(args.skip_bigrams), char_ngrams=tuple(int(n) for n in args.char_ngrams.split(",")))
+    spec = HashedNgrams(args.buckets)
     labelled = np.load(args.teacher, allow_pickle=True)
     gold = labelled["gold"]
     target = soft_targets(labelled["logits"], gold, args.gold)
