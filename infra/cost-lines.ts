@@ -46,6 +46,7 @@ export function costLines(resources: readonly TemplateResource[], assumed: Assum
     priced('GB in the bucket', count('AWS::S3::Bucket') * assumed.bucketGb, PRICES.bucketStorage),
     priced('GB of images', count('AWS::ECR::Repository') * assumed.imageGb, PRICES.imageStorage),
     ...scheduledLooks(count('AWS::Events::Rule')),
+    ...queuePolls(count('AWS::Lambda::EventSourceMapping')),
     ...provisionedFunction(assumed.settings),
     ...endpoint(count('AWS::SageMaker::Endpoint'), assumed),
   ];
@@ -75,7 +76,7 @@ function scheduledLooks(schedules: number): CostLine[] {
   if (schedules === 0) return [];
   const PROBED_TARGETS = 2;
   const LOAD_READ_EVERY_MINUTES = 10;
-  const PROBE_GB = 0.25;
+  const PROBE_GB = 0.125;
   const minutes = SECONDS_A_MONTH / 60;
   const looks = minutes / PROBE_MINUTES;
   return [
@@ -84,6 +85,15 @@ function scheduledLooks(schedules: number): CostLine[] {
     priced('statuses put by them', looks * PROBED_TARGETS, PRICES.tableWrite),
     priced('metrics read by them', (minutes / LOAD_READ_EVERY_MINUTES) * PROBED_TARGETS, PRICES.metricRead),
   ];
+}
+
+/** Lambda asks an empty queue by five long polls of 20 s at once, and each is paid for. */
+function queuePolls(sources: number): CostLine[] {
+  const POLLS_AT_ONCE = 5;
+  const POLL_SECONDS = 20;
+  if (sources === 0) return [];
+  const polls = (sources * POLLS_AT_ONCE * SECONDS_A_MONTH) / POLL_SECONDS;
+  return [priced('polls of the empty queue', polls, PRICES.queueRequest)];
 }
 
 function provisionedFunction({ function: { provisionedConcurrency, memoryMb } }: Settings): CostLine[] {

@@ -29,6 +29,7 @@ export const PRICES = {
     source: 'https://aws.amazon.com/lambda/pricing/',
   },
   tableWrite: { usd: 0.000000625, unit: 'write', source: 'https://aws.amazon.com/dynamodb/pricing/on-demand/' },
+  queueRequest: { usd: 0.0000004, unit: 'request to a queue', source: 'https://aws.amazon.com/sqs/pricing/' },
   metricRead: { usd: 0.00001, unit: 'metric read', source: 'https://aws.amazon.com/cloudwatch/pricing/' },
 } as const satisfies Record<string, Price>;
 

@@ -33,7 +33,7 @@ export class ResourceProbe extends Construct {
       name: 'probe',
       description: 'Looks at every target without an inference and records its health and load',
       packageDir,
-      memoryMb: 256,
+      memoryMb: 128,
       timeoutSeconds: 30,
       logRetentionDays: settings.function.logRetentionDays,
       environment: {
