@@ -15,12 +15,27 @@ export const STRATEGIES = [
   'cheapest',
   'fastest',
   'most_accurate',
+  'cascade-hedged',
+  'cascade-exploring',
+  'most_accurate-hedged',
   'all-cloud',
   'all-cloud-serverless',
   'static-cascade',
   'random',
   'oracle',
 ] as const;
+/** What is compared where nothing else is asked for. */
+export const COMPARED: readonly StrategyName[] = [
+  'cascade',
+  'cheapest',
+  'most_accurate',
+  'all-cloud',
+  'all-cloud-serverless',
+  'static-cascade',
+  'random',
+  'oracle',
+];
+
 export type StrategyName = (typeof STRATEGIES)[number];
 
 /** Purpose number of the random strategy's draws: beyond any that a call uses. */
@@ -102,7 +117,13 @@ export function strategyFor(name: StrategyName, scenario: Scenario, served: Serv
     case 'cheapest':
     case 'fastest':
     case 'most_accurate':
-      return gateway(name, { ...served, route: { ...served.route, policy: { kind: name } } });
+      return gateway(name, withRoute(served, { policy: { kind: name } }));
+    case 'cascade-hedged':
+      return gateway(name, withRoute(served, { hedge: HEDGE }));
+    case 'cascade-exploring':
+      return gateway(name, withRoute(served, { exploration: { share: MAX_EXPLORATION } }));
+    case 'most_accurate-hedged':
+      return gateway(name, withRoute(served, { policy: { kind: 'most_accurate' }, hedge: HEDGE }));
     case 'all-cloud':
     case 'all-cloud-serverless':
       return fixed(name, served, cloudStops(served, scenario));
@@ -113,6 +134,14 @@ export function strategyFor(name: StrategyName, scenario: Scenario, served: Serv
     case 'oracle':
       return fixed(name, served, oracleStops(scenario.answers, oracle));
   }
+}
+
+/** The most that a configuration may allow. */
+const HEDGE = { max_extra_ratio: 0.05 };
+const MAX_EXPLORATION = 0.05;
+
+function withRoute(served: Served, changes: Partial<Served['route']>): Served {
+  return { ...served, route: { ...served.route, ...changes } };
 }
 
 /** The steps at the first place that serves each, wherever the caller is: what a fixed fallback list does. */

@@ -84,7 +84,21 @@ function drawPanel(
   return [...lines, ...drawStrategies(axis, strategies, x, y, left)].join('\n');
 }
 
-/** Labels beside their points, moved down where one would cover another. */
+type Box = { readonly x: number; readonly y: number; readonly width: number; readonly height: number };
+
+/** Where a label may stand, seen from its point: right, left, below, above, then further away. */
+const OFFSETS = [1, 2.2, 3.4, 4.6].flatMap((far) =>
+  [
+    [1, 0],
+    [-1, 0],
+    [1, far],
+    [-1, far],
+    [1, -far],
+    [-1, -far],
+  ].map(([side = 1, down = 0]) => ({ side, down: down * LABEL_STEP })),
+);
+
+/** Labels beside their points, where they cover neither each other nor a point. */
 function drawStrategies(
   axis: Axis,
   strategies: readonly Summary[],
@@ -92,24 +106,34 @@ function drawStrategies(
   y: (accuracy: number) => number,
   left: number,
 ): string[] {
-  const points = strategies
-    .map((summary) => ({ name: summary.strategy, x: round(x(axis.of(summary))), y: round(y(summary.accuracy)) }))
-    .sort((a, b) => a.y - b.y || a.x - b.x);
-  const placed: { x: number; y: number; width: number; isLeft: boolean }[] = [];
+  const points = strategies.map((summary) => ({
+    name: summary.strategy,
+    x: round(x(axis.of(summary))),
+    y: round(y(summary.accuracy)),
+  }));
+  const taken: Box[] = points.map((point) => ({ x: point.x - 5, y: point.y - 5, width: 10, height: 10 }));
   return points.flatMap(({ name, x: px, y: py }) => {
     const isOurs = name === 'cascade';
-    const width = 6.6 * name.length;
-    const isLeft = px + 9 + width > left + PANEL.width + 30;
-    const start = isLeft ? px - 9 - width : px + 9;
-    let at = py + 4;
-    while (placed.some((it) => Math.abs(it.y - at) < LABEL_STEP && start < it.x + it.width && it.x < start + width))
-      at += 2;
-    placed.push({ x: start, y: at, width, isLeft });
+    const width = (isOurs ? 7.2 : 6.4) * name.length;
+    const boxes = OFFSETS.map(({ side, down }) => ({
+      x: side > 0 ? px + 9 : px - 9 - width,
+      y: py + down - LABEL_STEP / 2,
+      width,
+      height: LABEL_STEP,
+    }));
+    const isInside = (box: Box): boolean => box.x >= left && box.x + width <= left + PANEL.width + 20;
+    const box = boxes.find((it) => isInside(it) && !taken.some((other) => overlaps(it, other))) ?? boxes[0];
+    if (box === undefined) return [];
+    taken.push(box);
     return [
       `<circle class="${isOurs ? 'ours' : 'other'}" r="${isOurs ? 6 : 4}" cx="${px}" cy="${py}"/>`,
-      `<text class="${isOurs ? 'strong' : ''}" x="${isLeft ? px - 9 : px + 9}" y="${round(at)}"${isLeft ? ' text-anchor="end"' : ''}>${escaped(name)}</text>`,
+      `<text class="${isOurs ? 'strong' : 'name'}" x="${round(box.x + width / 2)}" y="${round(box.y + 10)}" text-anchor="middle">${escaped(name)}</text>`,
     ];
   });
+}
+
+function overlaps(a: Box, b: Box): boolean {
+  return a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
 }
 
 /** 1, 2 and 5 of each power of ten between the two. */

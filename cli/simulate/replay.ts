@@ -115,14 +115,14 @@ class Run {
   }
 
   #arrive(request: number, atMs: number): void {
-    const { workload, world, strategy, served, startMs, seed } = this.#options;
+    const { workload, world, strategy, startMs, seed } = this.#options;
     const pop = workload.pop[request] ?? 0;
     const entered = world.enter(pop, atMs - startMs);
     this.#tally.cost(request, entered.costNanos);
     const stated = workload.latencyMs[request];
     const latencyMs = stated === undefined || Number.isNaN(stated) ? undefined : stated;
     const nowMs = startMs + entered.atMs;
-    const deadlineAtMs = atMs + (latencyMs ?? served.route.default_deadline_ms);
+    const deadlineAtMs = atMs + (latencyMs ?? strategy.route.default_deadline_ms);
     const state = this.#isolate(pop);
     state.requestStarted();
     const random = drawFor(seed, request, DECISION);
@@ -164,11 +164,11 @@ class Run {
   }
 
   #next({ plan, finished, running, deadlineAtMs, pop }: Flight, nowMs: number): Next {
-    const { strategy, served } = this.#options;
+    const { strategy } = this.#options;
     const clock = { nowMs, deadlineAtMs };
     if (!strategy.isGuarded) return next(plan, finished, clock, { running });
     const state = this.#isolate(pop);
-    const limits = { running, hedgeFill: state.hedgeFill(served.route), mayRetry: state.mayRetry() };
+    const limits = { running, hedgeFill: state.hedgeFill(strategy.route), mayRetry: state.mayRetry() };
     return next(plan, finished, clock, limits);
   }
 
@@ -203,7 +203,7 @@ class Run {
   }
 
   #count(state: IsolateState, planned: PlannedAttempt, why: AttemptWhy, nowMs: number): void {
-    const { route } = this.#options.served;
+    const { route } = this.#options.strategy;
     state.spent(route, planned.predictedCostNanos, nowMs);
     if (planned.kind === 'edge') return;
     if (why === 'hedge') state.hedged(route);
@@ -212,7 +212,7 @@ class Run {
   }
 
   #takeIn(flight: Flight, running: Running, reply: Reply, nowMs: number): void {
-    const { served, answers, workload } = this.#options;
+    const { served, strategy, answers, workload } = this.#options;
     const { breaker } = served.config;
     const { index, planned } = running;
     const spec = served.config.targets[running.target];
@@ -221,7 +221,7 @@ class Run {
     const state = this.#isolate(flight.pop);
     const latencyMs = nowMs - running.startedAtMs;
     const costNanos = attemptNanos(running, spec, served.model.name, reply.computeMs, latencyMs);
-    state.spent(served.route, costNanos - planned.predictedCostNanos, nowMs);
+    state.spent(strategy.route, costNanos - planned.predictedCostNanos, nowMs);
     if (reply.failure !== undefined) {
       state.attemptFailed(spec, reply.failure, nowMs, breaker);
       flight.finished.push({ index, outcome: { kind: 'failed', reason: reply.failure }, costNanos });

@@ -25,6 +25,7 @@ const COLUMNS: readonly (Column & { readonly of: (summary: Summary, cloud: Summa
   { title: 'p99', align: 'right', of: ({ latency_ms: ms }) => milliseconds(ms.p99) },
   { title: 'p99.9', align: 'right', of: ({ latency_ms: ms }) => milliseconds(ms.p999) },
   { title: 'escalated', align: 'right', of: (it) => percent(it.escalation_rate, 2) },
+  { title: 'extra', align: 'right', of: (it) => percent(it.extra_calls, 2) },
   { title: 'fell back', align: 'right', of: (it) => percent(it.fallback_rate, 2) },
   { title: 'answered', align: 'right', of: ({ answered }) => percent(answered, 3) },
 ];

@@ -7,7 +7,7 @@ import { parseConfig } from '../../shared/config/parse-config.ts';
 import type { Config } from '../../shared/schema/config.ts';
 import { UserError } from '../user-error.ts';
 import { HALVES, type Half } from './answers.ts';
-import { compare, STRATEGIES, type StrategyName } from './compare.ts';
+import { compare, COMPARED, STRATEGIES, type StrategyName } from './compare.ts';
 import { firstRegions } from './geography.ts';
 import type { SlowReplica } from './fleets.ts';
 import { drawPlot } from './plot.ts';
@@ -81,7 +81,7 @@ export function createSimulateCommand(print: (text: string) => void): Command {
     .option('--slow-replica <NxF>', 'one replica in N is F times slower', values.parseSlow)
     .option('--replicas <count>', 'instances of each endpoint, instead of scaling', values.parseCount)
     .option('--seed <number>', 'of everything that is drawn', values.parseSeed, 1)
-    .option('--strategies <list>', `of ${STRATEGIES.join(', ')}`, parseStrategies, STRATEGIES)
+    .option('--strategies <list>', `of ${STRATEGIES.join(', ')}`, parseStrategies, COMPARED)
     .addOption(new Option('--hosting <kind>', 'of the large model').choices(HOSTINGS).default('serverless'))
     .option(
       '--accept <list>',

@@ -27,6 +27,8 @@ export type Strategy = {
   readonly name: string;
   /** Whether breakers and budgets are asked, as the product does; what follows a fixed plan just calls. */
   readonly isGuarded: boolean;
+  /** Whose budgets are spent. */
+  readonly route: RouteSpec;
   plan(ask: Ask): Plan;
 };
 
@@ -52,6 +54,7 @@ export function gateway(name: string, { config, model, route }: Served, wanted: 
   return {
     name,
     isGuarded: true,
+    route,
     plan({ nowMs, deadlineAtMs, latencyMs, state, random }) {
       const facts: Facts = {
         nowMs,
@@ -77,11 +80,16 @@ export function gateway(name: string, { config, model, route }: Served, wanted: 
 export type Stop = { readonly target: number; readonly variant: string; readonly acceptConfidence: number };
 
 /** A plan that looks at nothing: what its name says, in this order, whatever happens. */
-export function fixed(name: string, { config, model }: Served, stopsFor: (ask: Ask) => readonly Stop[]): Strategy {
+export function fixed(
+  name: string,
+  { config, model, route }: Served,
+  stopsFor: (ask: Ask) => readonly Stop[],
+): Strategy {
   const gatewayNanos = gatewayCostNanos(config.gateway_price);
   return {
     name,
     isGuarded: false,
+    route,
     plan(ask) {
       const leftMs = ask.deadlineAtMs - ask.nowMs;
       return {
@@ -100,6 +108,8 @@ export function fixed(name: string, { config, model }: Served, stopsFor: (ask: A
     },
   };
 }
+
+const CLOUD_ROOM_MS = 1_000;
 
 function plannedAt(
   { target, variant, acceptConfidence }: Stop,
@@ -120,7 +130,8 @@ function plannedAt(
     hedgeAfterMs: null,
     hedgeOf: null,
     timeoutMs: Math.min(spec.timeout_ms, leftMs),
-    predictedP50Ms: 0,
+    // What is left for the next place after this one: a second, as a careful client leaves.
+    predictedP50Ms: spec.endpoint.kind === 'edge' ? 0 : CLOUD_ROOM_MS,
     predictedP95Ms: 0,
     neededMs: 0,
     inTimeRatio: 1,

@@ -33,6 +33,8 @@ export type Summary = {
   /** `gateway`, `idle` and each kind of place that was called. */
   readonly cost_usd: Readonly<Record<string, number>>;
   readonly calls: Readonly<Record<string, number>>;
+  /** Hedges over calls that left the point of presence. */
+  readonly extra_calls: number;
 };
 
 type Quantiles = {
@@ -106,7 +108,14 @@ export function summarize(measured: Measured): Summary {
     cost_usd_per_million: (nanos / NANOS_PER_USD / count) * 1e6,
     cost_usd: Object.fromEntries(costs.map(([what, part]) => [what, part / NANOS_PER_USD])),
     calls: Object.fromEntries(tally.calls),
+    extra_calls: tally.hedges / Math.max(1, remoteCalls(tally) - tally.hedges),
   };
+}
+
+function remoteCalls({ calls }: Tally): number {
+  let total = 0;
+  for (const [kind, count] of calls) if (kind !== 'edge') total += count;
+  return total;
 }
 
 function sum(flags: Uint8Array): number {

@@ -55,7 +55,7 @@ function renderGrid({ tried, chosen }: Grid): string {
       percent(one.accuracy),
       percent(one.agreement),
       one.shares.map((share) => percent(share)).join(', '),
-      one === chosen ? 'chosen: loses at most a point' : '',
+      one === chosen ? 'chosen' : '',
     ]),
   );
 }

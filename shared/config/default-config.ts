@@ -22,7 +22,7 @@ export type CloudPlaces = {
 type AcceptConfidence = Readonly<Record<string, Readonly<Record<string, number>>>>;
 
 const DEFAULT_ACCEPT_CONFIDENCE: AcceptConfidence = {
-  intent: { micro: 0.95, small: 0.45 },
+  intent: { micro: 0.95, small: 0.375 },
   banking: { micro: 0.85, small: 0.8 },
   digits: { micro: 0.9, base: 0.9 },
 };
