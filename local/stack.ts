@@ -6,6 +6,8 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { openControlTable } from '../cli/control/control-table.ts';
+import { makeDevices, preferDevices, withDevices } from './devices/device-pool.ts';
+import { startDevices, type Devices } from './devices/start-devices.ts';
 import { publishConfig } from '../cli/control/publish-config.ts';
 import { defaultConfig } from '../shared/config/default-config.ts';
 import type { Config } from '../shared/schema/config.ts';
@@ -43,6 +45,8 @@ export type StackOptions = {
   readonly apiKey?: string | undefined;
   /** Also a server of the Open Inference Protocol as a `gpu` target. */
   readonly gpu?: boolean;
+  /** How many microcontrollers to simulate, each with a connection of its own. */
+  readonly devices?: number;
   /** Changes the default configuration before it is published. */
   readonly configure?: (config: Config) => Config;
   /** Models with their cards; without it, the shipped ones. */
@@ -62,6 +66,8 @@ export type Stack = {
   readonly sts: Sts;
   readonly identityHost: IdentityHost;
   readonly worker: LocalWorker;
+  /** Undefined where none were asked for. */
+  readonly devices: Devices | undefined;
   /** An operator's; the worker has none, it asks STS. */
   readonly credentials: KnownKey;
   /** The configuration that was published. */
@@ -128,7 +134,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       sagemakerBaseUrl: sagemaker.url,
     });
     const withChat = withEcho(cloudConfig, LOCAL_REGION, echo.url);
-    const localConfig = gpu === undefined ? withChat : withGpu(withChat, gpu.url);
+    const withServer = gpu === undefined ? withChat : withGpu(withChat, gpu.url);
+    const simulated = makeDevices(options.devices ?? 0);
+    const localConfig = simulated.length === 0 ? withServer : preferDevices(withDevices(withServer, simulated));
     const config = options.configure?.(localConfig) ?? localConfig;
     const table = openControlTable(client, LOCAL_TABLE);
     const publish = async (value: Config) =>
@@ -165,6 +173,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       sagemaker.waitUntilReady(),
       echo.waitUntilReady(),
     ]);
+    const devices =
+      simulated.length === 0
+        ? undefined
+        : opening(await startDevices({ url: worker.url, devices: simulated, client: 'auto' }));
     opening(
       startProbeTimer({
         identity: credentials,
@@ -184,6 +196,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       sts,
       identityHost,
       worker,
+      devices,
       credentials,
       config,
       publish,

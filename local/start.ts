@@ -8,6 +8,7 @@ import { runDemo } from './demo.ts';
 import { LOCAL_ENVIRONMENT, LOCAL_REGION, LOCAL_TABLE, startStack, type Stack } from './stack.ts';
 
 const DEFAULT_PORT = 8787;
+const DEVICE_COUNT = 2;
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
@@ -24,7 +25,14 @@ async function main(): Promise<number> {
   };
   console.log('Starting DynamoDB, Lambda and SageMaker stand-ins and the edge worker ...');
   const startedAtMs = Date.now() - performance.now();
-  const stack = await startStack({ port, apiKey, gpu: true, onWorkerLine: onLine, onServerLine: onLine });
+  const stack = await startStack({
+    port,
+    apiKey,
+    gpu: true,
+    devices: DEVICE_COUNT,
+    onWorkerLine: onLine,
+    onServerLine: onLine,
+  });
   const stopped = stopOnSignal(stack);
   const demo = await runDemo(stack.url, apiKey);
   console.log(`\n${demo.text}\n`);

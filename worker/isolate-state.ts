@@ -176,7 +176,9 @@ export class IsolateState {
     if (computeMs !== null) this.#observeCompute(key, computeMs / factor);
     if (accepted !== undefined) this.#observeAcceptance(key, accepted, items);
     if (cpuMs > 0) this.#cpuMs = addToRate(this.#cpuMs, cpuMs, nowMs);
-    this.#memoryOf(target.id).answered(itemMs, target.max_concurrency, nowMs, policy);
+    // A hub gives a device only what its window takes and turns away the rest: how many to send is not learned from latency.
+    const learnedMs = kind === 'mcu' ? undefined : itemMs;
+    this.#memoryOf(target.id).answered(learnedMs, target.max_concurrency, nowMs, policy);
   }
 
   attemptFailed(target: TargetSpec, reason: FailureReason, nowMs: number, policy: BreakerPolicy): void {

@@ -2,7 +2,7 @@
  * One (target, variant) pair with everything that is estimated about it for this request. Owns putting the estimates
  * together; which candidates may be used at all is eligible.ts.
  */
-import type { TargetKind, TargetSpec } from '../schema/config.ts';
+import type { RouteSpec, TargetKind, TargetSpec } from '../schema/config.ts';
 import {
   edgeLoadOf,
   estimateCostNanos,
@@ -76,7 +76,7 @@ export function toCandidate(
   const costNanos = Math.round(
     priceRatio * estimateCostNanos(spec.price, state.computeMs[key] ?? served.compute_prior_ms, items),
   );
-  const handicap = isEdgeKind(kind) ? 1 - (facts.route.edge_preference ?? 0) : 1;
+  const handicap = handicapOf(kind, facts.route);
   return {
     spec,
     kind,
@@ -95,6 +95,12 @@ export function toCandidate(
       (state.inFlight + 1) / Math.max(1, Math.min(spec.max_concurrency, state.concurrencyLimit ?? Infinity)),
     acceptance: state.acceptance?.[key],
   };
+}
+
+/** What a place's cost and time count for when places are ranked: nothing at all where its kind is preferred. */
+function handicapOf(kind: TargetKind, route: RouteSpec): number {
+  if (route.prefer?.includes(kind) === true) return 0;
+  return isEdgeKind(kind) ? 1 - (route.edge_preference ?? 0) : 1;
 }
 
 /** A configuration is one for all points of presence; how far each is from the place only the isolate can tell. */

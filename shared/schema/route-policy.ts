@@ -91,6 +91,11 @@ export const routeOptions = {
    * 1: the edge wins wherever it meets the requirements.
    */
   edge_preference: ratio.optional(),
+  /** Kinds of places that go first among those that meet the requirements and serve the same variant, whatever they cost. */
+  prefer: z
+    .array(z.enum(['edge', 'gpu', 'mcu', 'lambda', 'sagemaker']))
+    .min(1)
+    .optional(),
   /** No request of the route may cost more, whatever it asks. */
   max_cost_usd: usd.optional(),
   /** What one isolate may spend on the route over time; past it only what costs no more than what trickles in. `critical` is exempt. */

@@ -28,8 +28,10 @@ type Pending = Work & {
 
 type DispatcherOptions = {
   readonly now: () => number;
-  /** Devices that may be asked at all: greeted, and heard of not long ago. */
+  /** Every device that has said hello. */
   readonly sessions: () => Iterable<Session>;
+  /** Whether it was heard of not long ago. Asked last: it is a call of the platform. */
+  readonly isAwake: (session: Session) => boolean;
   readonly firstRequest: number;
 };
 
@@ -58,8 +60,7 @@ export class Dispatcher {
   }
 
   submit(work: Work): Promise<Dispatched> {
-    const places = [...this.#holders(work)].reduce((sum, { state }) => sum + state.window, 0);
-    if (this.#waiting.length >= Math.max(LEAST_WAITING, places * WAITING_PER_PLACE)) {
+    if (this.#waiting.length >= LEAST_WAITING && this.#waiting.length >= this.#room(work)) {
       return Promise.resolve({
         kind: 'failed',
         reason: 'throttled',
@@ -94,10 +95,16 @@ export class Dispatcher {
 
   /** Sends what waits to whoever has room. Call whenever a device has come, changed or become free. */
   pump(): void {
+    const full = new Set<string>();
     for (const pending of this.#waiting) {
+      if (full.has(pending.modelSha256)) continue;
       const leftMs = pending.deadlineAtMs - this.#options.now();
-      const session = leftMs > 0 ? this.#choose(pending) : undefined;
-      if (session === undefined) continue;
+      if (leftMs <= 0) continue;
+      const session = this.#choose(pending);
+      if (session === undefined) {
+        full.add(pending.modelSha256);
+        continue;
+      }
       this.#waiting = this.#waiting.filter((it) => it !== pending);
       pending.attempts += 1;
       session.sent.set(pending.request, pending.deadlineAtMs + SILENCE_MS);
@@ -115,7 +122,7 @@ export class Dispatcher {
     // Only what this very device was sent: an answer to anything else is made up, or came too late to be held against anyone.
     if (!session.sent.delete(request)) return;
     this.#open.get(request)?.settle({ kind: 'answered', item });
-    this.pump();
+    if (this.#waiting.length > 0) this.pump();
   }
 
   refused(session: Session, request: number, code: DeviceErrorCode): void {
@@ -160,23 +167,34 @@ export class Dispatcher {
     }
   }
 
-  /** The most idle by share of its window, then by what it says of itself, then the one that has been quiet longest. */
+  #room(work: Work): number {
+    let places = 0;
+    for (const { state } of this.#holders(work)) places += state.window;
+    return places * WAITING_PER_PLACE;
+  }
+
+  /** The most idle by share of its window, then by what it says of itself, then the one that was used longest ago. */
   #choose(pending: Pending): Session | undefined {
-    let best: Session | undefined;
-    let bestLoad = Infinity;
-    for (const session of this.#holders(pending)) {
-      const { window, load } = session.state;
-      const sent = this.#placesTaken(session);
-      if (sent >= window) continue;
-      const share = sent / window + (load === null ? 0 : load.busyPercent / 1_000);
-      if (share > bestLoad || (share === bestLoad && session.lastUsed >= (best?.lastUsed ?? 0))) continue;
-      best = session;
-      bestLoad = share;
+    const silent = new Set<Session>();
+    for (;;) {
+      let best: Session | undefined;
+      let bestLoad = Infinity;
+      for (const session of this.#holders(pending)) {
+        const { window, load } = session.state;
+        const sent = this.#placesTaken(session);
+        if (sent >= window || silent.has(session)) continue;
+        const share = sent / window + (load === null ? 0 : load.busyPercent / 1_000);
+        if (share > bestLoad || (share === bestLoad && session.lastUsed >= (best?.lastUsed ?? 0))) continue;
+        best = session;
+        bestLoad = share;
+      }
+      if (best === undefined || this.#options.isAwake(best)) return best;
+      silent.add(best);
     }
-    return best;
   }
 
   #placesTaken(session: Session): number {
+    if (session.sent.size === 0) return 0;
     const nowMs = this.#options.now();
     for (const [request, untilMs] of session.sent) if (untilMs < nowMs) session.sent.delete(request);
     return session.sent.size;

@@ -49,7 +49,8 @@ export class Hub {
     const [a = 0, b = 0, c = 0] = options.randomBytes(3);
     this.#dispatcher = new Dispatcher({
       now: options.now,
-      sessions: () => this.#awake(),
+      sessions: () => this.#greeted(),
+      isAwake: (session) => this.#isAwake(session),
       // Numbers of a hub that was restarted do not meet those it gave out before.
       firstRequest: (a << 16) | (b << 8) | c,
     });
@@ -125,16 +126,16 @@ export class Hub {
 
   /** Call now and then: tells devices what has changed in the configuration, lets go of those that fell silent. */
   async tick(): Promise<void> {
-    const nowMs = this.#options.now();
     for (const session of this.#sessions.values()) {
-      if (session.lastSeenMs() + SILENT_AFTER_MS < nowMs) this.#close(session, CLOSED.silent, 'silent');
+      if (!this.#isAwake(session)) this.#close(session, CLOSED.silent, 'silent');
     }
     const pools = new Set([...this.#sessions.values()].map(({ state }) => state.pool));
     for (const pool of pools) await this.#refreshPool(pool);
     for (const session of this.#sessions.values()) {
       if (!session.state.greeted) continue;
+      const { sequenceOut } = session.state;
       this.#bringUpToDate(session);
-      session.socket.save(session.state);
+      if (session.state.sequenceOut !== sequenceOut) session.socket.save(session.state);
     }
     this.#dispatcher.pump();
   }
@@ -258,21 +259,26 @@ export class Hub {
 
   /** Why nobody can take it, where not even waiting would help. */
   #absence(pool: string, sha256: string): Extract<HubAnswer, { kind: 'failed' }> | undefined {
-    const there = [...this.#awake()].filter(({ state }) => state.pool === pool);
-    if (there.some(({ state }) => state.modelSha256 === sha256)) return undefined;
-    if (there.length > 0) {
-      const detail = `none of ${there.length} devices has taken its model yet`;
+    let withoutModel = 0;
+    for (const session of this.#greeted()) {
+      if (session.state.pool !== pool || !this.#isAwake(session)) continue;
+      if (session.state.modelSha256 === sha256) return undefined;
+      withoutModel += 1;
+    }
+    if (withoutModel > 0) {
+      const detail = `none of ${withoutModel} devices has taken its model yet`;
       return { kind: 'failed', reason: 'not_ready', detail, retryAfterMs: 1_000 };
     }
     if (this.#options.now() - this.#lastDepartureMs < EXPECTED_BACK_MS) return undefined;
     return { kind: 'failed', reason: 'not_ready', detail: 'no device is connected', retryAfterMs: 5_000, nobody: true };
   }
 
-  *#awake(): Iterable<Session> {
-    const nowMs = this.#options.now();
-    for (const session of this.#sessions.values()) {
-      if (session.state.greeted && session.lastSeenMs() + SILENT_AFTER_MS >= nowMs) yield session;
-    }
+  *#greeted(): Iterable<Session> {
+    for (const session of this.#sessions.values()) if (session.state.greeted) yield session;
+  }
+
+  #isAwake(session: Session): boolean {
+    return session.lastSeenMs() + SILENT_AFTER_MS >= this.#options.now();
   }
 
   #close(session: Session, code: number, reason: string): void {
