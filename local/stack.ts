@@ -6,8 +6,8 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { openControlTable } from '../cli/control/control-table.ts';
-import { makeDevices, preferDevices, withDevices } from './devices/device-pool.ts';
-import { startDevices, type Devices } from './devices/start-devices.ts';
+import { makeDevices, preferDevices, withDevices, type LocalDevice } from './devices/device-pool.ts';
+import { startConnectedDevices, type Devices } from './devices/start-devices.ts';
 import { publishConfig } from '../cli/control/publish-config.ts';
 import { defaultConfig } from '../shared/config/default-config.ts';
 import type { Config } from '../shared/schema/config.ts';
@@ -68,6 +68,8 @@ export type Stack = {
   readonly worker: LocalWorker;
   /** Undefined where none were asked for. */
   readonly devices: Devices | undefined;
+  /** Of the same pool, let in and not simulated: for whoever wants to run one. */
+  readonly spareDevice: LocalDevice | undefined;
   /** An operator's; the worker has none, it asks STS. */
   readonly credentials: KnownKey;
   /** The configuration that was published. */
@@ -135,7 +137,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     });
     const withChat = withEcho(cloudConfig, LOCAL_REGION, echo.url);
     const withServer = gpu === undefined ? withChat : withGpu(withChat, gpu.url);
-    const simulated = makeDevices(options.devices ?? 0);
+    const simulated = options.devices === undefined ? [] : makeDevices(options.devices + 1);
     const localConfig = simulated.length === 0 ? withServer : preferDevices(withDevices(withServer, simulated));
     const config = options.configure?.(localConfig) ?? localConfig;
     const table = openControlTable(client, LOCAL_TABLE);
@@ -176,7 +178,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const devices =
       simulated.length === 0
         ? undefined
-        : opening(await startDevices({ url: worker.url, devices: simulated, client: 'auto' }));
+        : opening(await startConnectedDevices({ url: worker.url, devices: simulated.slice(0, -1), client: 'auto' }));
     opening(
       startProbeTimer({
         identity: credentials,
@@ -197,6 +199,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       identityHost,
       worker,
       devices,
+      spareDevice: simulated.at(-1),
       credentials,
       config,
       publish,

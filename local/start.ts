@@ -5,6 +5,8 @@
 import { createServer } from 'node:net';
 import { parseArgs } from 'node:util';
 import { runDemo } from './demo.ts';
+import type { LocalDevice } from './devices/device-pool.ts';
+import type { Devices } from './devices/start-devices.ts';
 import { LOCAL_ENVIRONMENT, LOCAL_REGION, LOCAL_TABLE, startStack, type Stack } from './stack.ts';
 
 const DEFAULT_PORT = 8787;
@@ -42,7 +44,7 @@ async function main(): Promise<number> {
     await stack.close();
     return demo.failures.length === 0 ? 0 : 1;
   }
-  console.log(howToCall(stack.url, apiKey));
+  console.log(howToCall(stack, apiKey));
   console.log(howToOperate(stack));
   showLogs = true;
   await stopped;
@@ -96,7 +98,7 @@ function stopOnSignal(stack: Stack): Promise<void> {
   });
 }
 
-function howToCall(url: string, apiKey: string | undefined): string {
+function howToCall({ url }: Stack, apiKey: string | undefined): string {
   const key = apiKey === undefined ? '' : ` \\\n    -H "authorization: Bearer $API_KEY"`;
   return [
     `Serving at ${url}${apiKey === undefined ? ' (open: no API key is configured)' : ' (API key asked for)'}. Ctrl-C stops all of it. Try:`,
@@ -104,13 +106,14 @@ function howToCall(url: string, apiKey: string | undefined): string {
     `  curl -s ${url}/v1/infer -H 'content-type: application/json'${key} \\`,
     `    -d '{"model_name": "intent", "input_data": "wake me up at seven", "explain": true}'`,
     `  curl -s ${url}/v1/models`,
+    `  curl -s ${url}/v1/devices${apiKey === undefined ? '' : ` -H "authorization: Bearer $API_KEY"`}`,
     `  curl -s ${url}/readyz`,
     `  curl -s ${url}/v1/metrics`,
   ].join('\n');
 }
 
 /** The key pair is made anew at each start and opens nothing but this stack. */
-function howToOperate({ url, dynamodb, credentials }: Stack): string {
+function howToOperate({ url, dynamodb, credentials, devices, spareDevice }: Stack): string {
   const variables = {
     AWS_ACCESS_KEY_ID: credentials.accessKeyId,
     AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
@@ -129,8 +132,21 @@ function howToOperate({ url, dynamodb, credentials }: Stack): string {
       .join(' ')}`,
     '  npx hybrid status; npx hybrid config history; npx hybrid metrics',
     '',
+    ...howToRunADevice(url, devices, spareDevice),
     'One line of JSON per request follows.',
   ].join('\n');
+}
+
+function howToRunADevice(url: string, devices: Devices | undefined, spare: LocalDevice | undefined): string[] {
+  if (devices === undefined || spare === undefined) return [];
+  const { hostname, port } = new URL(url);
+  return [
+    `${DEVICE_COUNT} ${devices.note} are connected. One more, of your own:`,
+    '',
+    `  make -C devices/mcu && echo '${spare.id} ${spare.key}' | devices/mcu/build/hybrid-device ${hostname} ${port} \\`,
+    '    /dev/stdin --model models/digits/device.hymc',
+    '',
+  ];
 }
 
 try {

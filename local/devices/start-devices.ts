@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { REPOSITORY_ROOT } from '../bundle-worker.ts';
+import { deferred } from '../lib/deferred.ts';
 import { compileClient } from './compile-client.ts';
 import type { LocalDevice } from './device-pool.ts';
 import { SimulatedDevice } from './simulated-device.ts';
@@ -60,6 +61,25 @@ export async function startDevices(options: DeviceOptions): Promise<Devices> {
   if (compiled.kind === 'compiled') return startCompiled(compiled.file, options);
   if (options.client === 'c') throw new Error(compiled.why);
   return startSimulated(options, `devices in TypeScript: ${compiled.why}`);
+}
+
+const CONNECT_WITHIN_MS = 5_000;
+
+/** As above, and waits until all have been welcomed, for a few seconds at most: they go on dialling by themselves. */
+export async function startConnectedDevices(options: DeviceOptions): Promise<Devices> {
+  const { promise, resolve } = deferred<void>();
+  const missing = new Set(options.devices.map(({ id }) => id));
+  const started = await startDevices({
+    ...options,
+    onEvent: (event) => {
+      options.onEvent?.(event);
+      if (missing.delete(event.device) && missing.size === 0) resolve();
+    },
+  });
+  const timer = setTimeout(resolve, CONNECT_WITHIN_MS);
+  await promise;
+  clearTimeout(timer);
+  return started;
 }
 
 async function startCompiled(file: string, options: DeviceOptions): Promise<Devices> {

@@ -15,7 +15,7 @@ export type DeviceStage = {
   close(): Promise<void>;
 };
 
-export class EventLog {
+class EventLog {
   readonly #listeners: ((event: DeviceEvent) => void)[] = [];
   readonly all: DeviceEvent[] = [];
 
@@ -34,7 +34,7 @@ export class EventLog {
 }
 
 /** No place but the devices answers with the small model. */
-export function devicesOnly(config: Config): Config {
+function devicesOnly(config: Config): Config {
   const targets = config.targets.map((target) =>
     target.endpoint.kind === 'edge'
       ? { ...target, serves: target.serves.filter(({ model }) => model !== 'digits') }

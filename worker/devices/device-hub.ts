@@ -9,8 +9,8 @@ import type { Hub } from './hub.ts';
 import { DEVICE_HEADERS, type DeviceHubPort, type DeviceRecord, type HubAnswer, type HubCall } from './hub-port.ts';
 import type { DeviceSocket, SessionState } from './session.ts';
 
-/** A new configuration reaches devices within this, and its own delay before the gateway has it. */
-const TICK_MS = 10_000;
+/** How often a hub that nobody asks looks at the configuration. It sleeps in between, and sleep begins after ten quiet seconds. */
+const TICK_MS = 60_000;
 /** The one text message there is: the platform answers it without waking the object. */
 const HEARTBEAT = 'h';
 
@@ -19,6 +19,8 @@ type KeptDevice = { readonly record: DeviceRecord; readonly token: string };
 export class DeviceHub extends DurableObject implements Pick<DeviceHubPort, 'infer' | 'cancel' | 'list'> {
   readonly #sockets = new WeakMap<WebSocket, DeviceSocket>();
   #opening: Promise<Hub> | undefined;
+  /** The configuration that devices were last brought up to. */
+  #toldVersion = '';
 
   override async fetch(request: Request): Promise<Response> {
     const device = {
@@ -61,7 +63,13 @@ export class DeviceHub extends DurableObject implements Pick<DeviceHubPort, 'inf
   }
 
   async infer(call: HubCall): Promise<HubAnswer> {
-    return (await this.#open()).infer(call);
+    const hub = await this.#open();
+    const { version } = servicesOnce(this.env).config.status();
+    if (version !== this.#toldVersion) {
+      this.#toldVersion = version;
+      this.ctx.waitUntil(hub.tick());
+    }
+    return hub.infer(call);
   }
 
   async cancel(callId: string): Promise<void> {

@@ -158,7 +158,7 @@ typedef struct {
   uint8_t offer_hash[HD_HASH_BYTES];
   uint32_t offer_bytes, received_bytes;
   /* Counters of the load report. */
-  uint32_t started_ms, answered, asked, busy_us, busy_since_ms;
+  uint32_t started_ms, answered, asked, busy_us, busy_since_ms, reported, report_ms;
   hd_kept kept[HD_KEPT_RESULTS];
   uint8_t next_kept;
   size_t rx_bytes, tx_bytes, tx_sent;

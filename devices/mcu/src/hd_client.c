@@ -15,6 +15,7 @@ enum { TEXT = 1, BINARY = 2, CLOSE = 8, PING = 9, PONG = 10 };
 #define MOST_BACKOFF_MS 30000u
 #define DIAL_LIMIT_MS 10000u
 #define LOAD_EVERY_MS 30000u
+#define LOAD_IDLE_MS 600000u /* where there is nothing new to say: a report wakes the hub */
 #define WINDOW 2
 
 static uint32_t now(hd_client *c) { return c->port->now_ms(c->port->context); }
@@ -246,7 +247,7 @@ static int take_welcome(hd_client *c, const hd_frame *f) {
   c->state = READY;
   c->backoff_ms = LEAST_BACKOFF_MS;
   c->beat_ms = now(c) + c->heartbeat_ms;
-  c->load_ms = now(c);
+  c->load_ms = c->report_ms = now(c);
   event(c, f->payload[0] ? "resumed" : "welcome");
   return HD_OK;
 }
@@ -384,8 +385,11 @@ static int pass(hd_client *c, uint32_t now_ms) {
     return 1;
   }
   if (c->state == READY && is_past(c->load_ms, now_ms)) {
-    send_load(c, now_ms);
     c->load_ms = now_ms + LOAD_EVERY_MS;
+    if (c->answered + c->asked == c->reported && !is_past(c->report_ms, now_ms)) return 1;
+    c->reported = c->answered + c->asked;
+    c->report_ms = now_ms + LOAD_IDLE_MS;
+    send_load(c, now_ms);
     return 1;
   }
   if (c->rx_bytes == sizeof c->rx) return -1;
