@@ -3,6 +3,7 @@
  */
 import * as z from 'zod';
 import { PROBE_MINUTES } from './probe-schedule.ts';
+import { ROLLUP_MINUTES } from './rollup-schedule.ts';
 import { FREE_AT_REST, HOURS_A_MONTH, PRICES, SECONDS_A_MONTH } from './prices.ts';
 import type { Price } from './prices.ts';
 import type { Settings } from './settings.ts';
@@ -47,6 +48,7 @@ export function costLines(resources: readonly TemplateResource[], assumed: Assum
     priced('GB of images', count('AWS::ECR::Repository') * assumed.imageGb, PRICES.imageStorage),
     ...scheduledLooks(count('AWS::Events::Rule')),
     ...queuePolls(count('AWS::Lambda::EventSourceMapping')),
+    ...idleRollups(count('AWS::Events::Rule'), assumed.settings),
     ...provisionedFunction(assumed.settings),
     ...endpoint(count('AWS::SageMaker::Endpoint'), assumed),
   ];
@@ -94,6 +96,23 @@ function queuePolls(sources: number): CostLine[] {
   if (sources === 0) return [];
   const polls = (sources * POLLS_AT_ONCE * SECONDS_A_MONTH) / POLL_SECONDS;
   return [priced('polls of the empty queue', polls, PRICES.queueRequest)];
+}
+
+/** With nothing to sum up: every shard of twenty minutes is asked all the same, and each step puts one empty item a time. */
+function idleRollups(schedules: number, { table }: Settings): CostLine[] {
+  if (schedules === 0) return [];
+  const RECOMPUTED_MINUTES = 20;
+  const OTHER_QUERIES = 10;
+  const PUTS = 7;
+  // Half a second of 256 MB.
+  const ROLLUP_GB_SECONDS = 0.125;
+  const runs = SECONDS_A_MONTH / 60 / ROLLUP_MINUTES;
+  return [
+    priced('idle rollups', runs, PRICES.functionRun),
+    priced('GB-seconds of them', runs * ROLLUP_GB_SECONDS, PRICES.functionSecond),
+    priced('queries of them', runs * (RECOMPUTED_MINUTES * table.metricsShards + OTHER_QUERIES), PRICES.tableQuery),
+    priced('rollups put by them', runs * PUTS, PRICES.tableWrite),
+  ];
 }
 
 function provisionedFunction({ function: { provisionedConcurrency, memoryMb } }: Settings): CostLine[] {

@@ -44,7 +44,7 @@ export function addDeployment(app: App, settings: Settings, packages: Packages):
   const operations = new OperationsStack(app, 'Operations', {
     ...shared,
     stackName: `${name}-operations`,
-    description: 'Hybrid inference: resource probe, batches',
+    description: 'Hybrid inference: resource probe, rollup of metrics, batches',
     data,
     compute,
     packageDir: packages.functions,
@@ -55,6 +55,7 @@ export function addDeployment(app: App, settings: Settings, packages: Packages):
     description: 'Hybrid inference: alarms, budget, dashboard',
     data,
     compute,
+    operations,
   });
   Tags.of(app).add('project', settings.name);
   Tags.of(app).add('environment', settings.environment);

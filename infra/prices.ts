@@ -28,6 +28,8 @@ export const PRICES = {
     unit: 'GB-second, arm64',
     source: 'https://aws.amazon.com/lambda/pricing/',
   },
+  /** Eventually consistent and of less than 4 KB: half a read unit. */
+  tableQuery: { usd: 0.0000000625, unit: 'query', source: 'https://aws.amazon.com/dynamodb/pricing/on-demand/' },
   tableWrite: { usd: 0.000000625, unit: 'write', source: 'https://aws.amazon.com/dynamodb/pricing/on-demand/' },
   queueRequest: { usd: 0.0000004, unit: 'request to a queue', source: 'https://aws.amazon.com/sqs/pricing/' },
   metricRead: { usd: 0.00001, unit: 'metric read', source: 'https://aws.amazon.com/cloudwatch/pricing/' },

@@ -2,6 +2,13 @@
  * The runbook entries that alarms may name. Each is a heading of RUNBOOK.md; a test holds the two together.
  */
 export const RUNBOOK_ENTRIES = [
+  'gateway-errors',
+  'gateway-latency',
+  'gateway-fallbacks',
+  'edge-utilization',
+  'cost-per-inference',
+  'guarantee-at-risk',
+  'rollup-lag',
   'function-errors',
   'function-throttles',
   'function-latency',

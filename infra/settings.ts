@@ -38,6 +38,8 @@ const tableSchema = z.strictObject({
   /** Ceilings of on-demand capacity, and so of its cost; without them DynamoDB's own limits hold. */
   maxReadUnits: wholeNumber(1, 40_000).optional(),
   maxWriteUnits: wholeNumber(1, 40_000).optional(),
+  /** Partitions that a minute of metric flushes is spread over: METRICS_SHARDS of the worker, the same number. */
+  metricsShards: wholeNumber(1, 64).default(4),
 });
 
 const functionSchema = z.strictObject({
@@ -125,6 +127,11 @@ const alarmsSchema = z.strictObject({
   errorRatio: z.number().gt(0, 'must be above 0').max(1, 'must be at most 1').default(0.05),
   functionP95Ms: wholeNumber(1, 900_000).default(1_000),
   endpointP95Ms: wholeNumber(1, 60_000).default(2_000),
+  /** Of the gateway's own figures, all routes together; errorRatio holds for them too. */
+  gatewayP95Ms: wholeNumber(1, 900_000).default(500),
+  fallbackRatio: z.number().gt(0, 'must be above 0').max(1, 'must be at most 1').default(0.05),
+  minEdgeRatio: z.number().min(0).lt(1, 'must be below 1').default(0.7),
+  costPerInferenceUsd: z.number().positive('must be above 0').default(0.000005),
 });
 
 const budgetSchema = z.strictObject({

@@ -9,7 +9,11 @@ import { build } from 'esbuild';
 
 const here = dirname(fileURLToPath(import.meta.url));
 
-const ENTRY_POINTS = { probe: join(here, 'probe/handler.ts'), batch: join(here, 'batch/handler.ts') };
+const ENTRY_POINTS = {
+  probe: join(here, 'probe/handler.ts'),
+  rollup: join(here, 'rollup/handler.ts'),
+  batch: join(here, 'batch/handler.ts'),
+};
 
 /** @returns the directory, with `<name>.mjs` for each function */
 export async function buildSmallFunctions(outDir: string): Promise<string> {

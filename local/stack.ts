@@ -25,6 +25,7 @@ import { createIdentityKeyPair, type IdentityKeyPair } from './identity-keys.ts'
 import type { FindKey, KnownKey } from './sigv4.ts';
 import { readCards } from './read-cards.ts';
 import { startProbeTimer } from './probe-timer.ts';
+import { startRollupTimer } from './rollup-timer.ts';
 import { startWorker, type LocalWorker } from './worker.ts';
 
 export const LOCAL_REGION = 'us-east-1';
@@ -35,6 +36,9 @@ const ENDPOINT_NAME = 'hybrid-inference-large';
 const LAMBDA_CONCURRENCY = 4;
 /** AWS's schedule has two minutes; a person who looks at a stack waits less. */
 const PROBE_EVERY_MS = 15_000;
+/** AWS's schedule has five minutes. */
+const ROLLUP_EVERY_MS = 60_000;
+const METRICS_SHARDS = 1;
 const FUNCTION_NAME = 'hybrid-inference-base';
 const ROLE_NAME = 'hybrid-inference-local-worker';
 const IDENTITY = { audience: 'sts.amazonaws.com', subject: ROLE_NAME };
@@ -189,6 +193,18 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         everyMs: PROBE_EVERY_MS,
       }),
     );
+    opening(
+      startRollupTimer({
+        identity: credentials,
+        region: LOCAL_REGION,
+        databaseUrl: dynamodb.url,
+        table: LOCAL_TABLE,
+        shards: METRICS_SHARDS,
+        environment: LOCAL_ENVIRONMENT,
+        everyMs: ROLLUP_EVERY_MS,
+        onLine: options.onServerLine ?? (() => undefined),
+      }),
+    );
     return {
       url: worker.url,
       dynamodb,
@@ -225,7 +241,7 @@ function workerBindings(databaseUrl: string, apiKey: string | undefined): Record
     AWS_REGION: LOCAL_REGION,
     DATABASE_URL: databaseUrl,
     TABLE_NAME: LOCAL_TABLE,
-    METRICS_SHARDS: '1',
+    METRICS_SHARDS: String(METRICS_SHARDS),
     ...(apiKey === undefined ? {} : { API_KEY: apiKey }),
   };
 }

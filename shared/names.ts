@@ -27,6 +27,35 @@ export function metricsSortKey(isolateId: string, sequence: number): string {
   return `${isolateId}#${sequence}`;
 }
 
+/**
+ * Rollups of one route and one step of time; `*` is the whole gateway.
+ * @param period what its items lie in: a day (20261124), a month (202611) or a year (2026), in UTC
+ */
+export function rollupPartition(stepMinutes: number, route: string, period: string): string {
+  return `R${stepMinutes}#${route}#${period}`;
+}
+
+/** Where the rollup says how far it came. No day has this name. */
+export const ROLLUP_PROGRESS_PARTITION = 'R5#*#PROGRESS';
+
+/** Whole minutes since the epoch, padded so that they sort as text. */
+export function rollupSortKey(startMinute: number): string {
+  return String(startMinute).padStart(10, '0');
+}
+
+/** CloudWatch namespace and metrics, with the environment as their one dimension: each costs money whether looked at or not. */
+export const METRICS_NAMESPACE = 'HybridInference';
+export const METRICS_DIMENSION = 'Environment';
+export const GATEWAY_METRICS = {
+  requests: 'RequestCount',
+  errorRate: 'ErrorRate',
+  p95Ms: 'ResponseTimeP95',
+  fallbackRate: 'FallbackRate',
+  edgeUtilization: 'EdgeUtilization',
+  costPerInferenceUsd: 'CostPerInference',
+  guaranteesAtRisk: 'GuaranteesAtRisk',
+} as const;
+
 /** Calibration records of a route's shortcuts. Apart from audits: the worker reads these and may not write them. */
 export function guardPartition(route: string): string {
   return `GUARD#${route}`;

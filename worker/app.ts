@@ -9,7 +9,6 @@ import type { Exchange } from './http/exchange.ts';
 import { describeGuarantee } from './http/guarantee.ts';
 import { infer } from './http/infer.ts';
 import { configForReader } from './http/may-read.ts';
-import { metrics } from './http/metrics.ts';
 import { describeModel, listModels } from './http/models.ts';
 import { readiness } from './http/ready.ts';
 import type { Services } from './pipeline/services.ts';
@@ -75,6 +74,7 @@ export function createApp(services: Services): Hono<AppEnv> {
   });
   app.get('/v1/metrics', async (context) => {
     await configForReader(exchangeOf(context));
+    const { metrics } = await import('./http/metrics.ts');
     return metrics(context.req.raw, services);
   });
 

@@ -14,6 +14,8 @@ import type { ModelInput } from '../shared/schema/model-input.ts';
 import type { Prediction } from '../shared/schema/prediction.ts';
 import type { AuditRecord, RequestRecord } from '../shared/schema/record.ts';
 import type { MetricsSnapshot } from '../shared/measure/metrics.ts';
+import type { Rollup, WindowItem } from '../shared/measure/metrics-items.ts';
+import type { RollupSegment } from '../shared/measure/rollup-steps.ts';
 
 export type Clock = {
   /** Milliseconds since the epoch. In workerd it advances only with I/O. */
@@ -124,15 +126,14 @@ export type MetricsStore = {
   put(window: PackedWindow): Promise<void>;
   /** Windows of the given minutes (since the epoch), all isolates. */
   read(minutes: readonly number[], signal: AbortSignal): Promise<readonly PackedWindow[]>;
+  /** In any order. What cannot be read as a rollup is left out. */
+  readRollups(wanted: readonly RollupsWanted[], signal: AbortSignal): Promise<readonly Rollup[]>;
 };
 
-export type PackedWindow = {
-  readonly minute: number;
-  readonly isolateId: string;
-  readonly sequence: number;
-  /** MetricsSnapshot as JSON text. */
-  readonly body: string;
-};
+export type PackedWindow = WindowItem;
+
+/** Rollups of one route (ALL_ROUTES: of the gateway) that start in the range; its end is exclusive. */
+type RollupsWanted = RollupSegment & { readonly route: string };
 
 /** Takes finished records; never throws, never delays an answer. */
 export type RecordSink = {

@@ -45,7 +45,6 @@ import { createSageMakerTarget } from './targets/sagemaker.ts';
 /** In force everywhere within 30 s of a publish: refreshed every 10 s, with room for one failed look. */
 const CONFIG_REFRESH_MS = 10_000;
 const LOCAL_CACHE_BYTES = 8 * 1024 * 1024;
-const METRICS_KEEP_MS = 48 * 3_600_000;
 
 let shared: Services | undefined;
 
@@ -77,7 +76,6 @@ function createServices(bindings: unknown): Services {
     createDynamoMetricsStore({
       client: table,
       shards: env.METRICS_SHARDS,
-      keepMs: METRICS_KEEP_MS,
       describeIsolate: () => isolateReport(config.status(), state.place, clock),
     });
   const sink = createRecordSink({

@@ -1,12 +1,14 @@
 /**
- * The dashboard: alarms first, then function, endpoint and table, a row each.
+ * The dashboard: alarms first, then gateway, function, endpoint and table, a row each.
  */
 import { AlarmStatusWidget, Dashboard, GraphWidget, TextWidget } from 'aws-cdk-lib/aws-cloudwatch';
 import type { IAlarm, IMetric, IWidget } from 'aws-cdk-lib/aws-cloudwatch';
 import type { TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import type { Alias } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
+import { GATEWAY_METRICS } from '../../shared/names.ts';
 import { RUNBOOK_PATH } from '../runbook.ts';
+import { gatewayMetric } from './gateway-alarms.ts';
 import {
   ALARM_PERIOD,
   endpointErrorRatio,
@@ -23,6 +25,7 @@ const PERCENTILES = ['p50', 'p95', 'p99'];
 export type DashboardProps = {
   readonly name: string;
   readonly alarms: readonly IAlarm[];
+  readonly environment: string;
   readonly alias: Alias;
   readonly endpointName: string | null;
   readonly table: TableV2;
@@ -32,11 +35,22 @@ export function operatorDashboard(scope: Construct, id: string, props: Dashboard
   const rows: IWidget[][] = [
     [new TextWidget({ width: FULL_WIDTH, height: 1, markdown: `What to do when an alarm rings: \`${RUNBOOK_PATH}\`` })],
     [new AlarmStatusWidget({ width: FULL_WIDTH, height: 2, title: 'Alarms', alarms: [...props.alarms] })],
+    gatewayRow(props.environment),
     functionRow(props.alias),
     ...(props.endpointName === null ? [] : [endpointRow(props.endpointName)]),
     tableRow(props.table),
   ];
   return new Dashboard(scope, id, { dashboardName: props.name, widgets: rows });
+}
+
+function gatewayRow(environment: string): IWidget[] {
+  const metric = (name: string): IMetric => gatewayMetric(environment, name);
+  const { requests, p95Ms, costPerInferenceUsd, errorRate, fallbackRate, edgeUtilization } = GATEWAY_METRICS;
+  return [
+    graph('Gateway: requests in five minutes', [metric(requests)], [metric(errorRate), metric(fallbackRate)]),
+    graph('Gateway: p95, ms', [metric(p95Ms)], [metric(edgeUtilization)]),
+    graph('Gateway: US dollars a request', [metric(costPerInferenceUsd)]),
+  ];
 }
 
 function functionRow(alias: Alias): IWidget[] {

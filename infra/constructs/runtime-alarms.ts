@@ -1,6 +1,6 @@
 /**
- * The alarms on what AWS itself measures: function, endpoint, table. Each says which runbook entry answers it. The
- * gateway's own figures (fallback rate, edge utilization, agreement) get theirs where the rollup publishes them.
+ * The alarms on what AWS itself measures: function, endpoint, table. Each says which runbook entry answers it. Those on the
+ * gateway's own figures are gateway-alarms.ts.
  */
 import { Alarm, ComparisonOperator, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
 import type { IMetric } from 'aws-cdk-lib/aws-cloudwatch';

@@ -28,6 +28,8 @@ export type SmallFunctionProps = {
   readonly memoryMb: number;
   readonly timeoutSeconds: number;
   readonly logRetentionDays: FunctionSettings['logRetentionDays'];
+  /** Lines reach CloudWatch as they are written, which embedded metrics need. */
+  readonly plainLog?: boolean;
 };
 
 export class SmallFunction extends Construct {
@@ -56,9 +58,13 @@ export class SmallFunction extends Construct {
       environment: { ...props.environment },
       role: this.role,
       logGroup,
-      loggingFormat: LoggingFormat.JSON,
-      applicationLogLevelV2: ApplicationLogLevel.INFO,
-      systemLogLevelV2: SystemLogLevel.WARN,
+      ...(props.plainLog === true
+        ? { loggingFormat: LoggingFormat.TEXT }
+        : {
+            loggingFormat: LoggingFormat.JSON,
+            applicationLogLevelV2: ApplicationLogLevel.INFO,
+            systemLogLevelV2: SystemLogLevel.WARN,
+          }),
     });
   }
 

@@ -10,14 +10,24 @@ import { Construct } from 'constructs';
 import { configPartition } from '../../shared/names.ts';
 import { deploymentName } from '../settings.ts';
 import type { Settings } from '../settings.ts';
+import { ROLLUP_PARTITIONS } from './metrics-rollup.ts';
 import { onlyPartitions } from './table-access.ts';
 
 /** Partitions the worker writes: raw metric flushes and what audits said. Never calibration records. */
 export const WRITABLE_PARTITIONS = ['M1#*', 'AUDIT#*'];
 
-/** Partitions the worker reads: its own environment's configuration, resource status, API keys, model registry, guarantees. */
+/** Partitions the worker reads: its own environment's configuration, resource status, API keys, model registry, guarantees, metrics. */
 export function readablePartitions(environment: string): string[] {
-  return [configPartition(environment), 'RES#*', 'KEY#*', 'MODEL#*', 'GUARD#*', 'AUDIT#*', 'M1#*'];
+  return [
+    configPartition(environment),
+    'RES#*',
+    'KEY#*',
+    'MODEL#*',
+    'GUARD#*',
+    'AUDIT#*',
+    'M1#*',
+    ...ROLLUP_PARTITIONS,
+  ];
 }
 
 export type WorkerAccessProps = {

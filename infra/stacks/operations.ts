@@ -1,11 +1,14 @@
 /**
- * What works beside the way of a request: the scheduled look at the targets, batches. Stopping it stops no answer.
+ * What works beside the way of a request: the scheduled look at the targets, the rollup of metrics, batches. Stopping it stops
+ * no answer.
  */
 /* oxlint-disable no-new -- a construct joins its scope when made */
 import { CfnOutput, Stack } from 'aws-cdk-lib';
 import type { StackProps } from 'aws-cdk-lib';
+import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
 import { Batches } from '../constructs/batches.ts';
+import { MetricsRollup } from '../constructs/metrics-rollup.ts';
 import { ResourceProbe } from '../constructs/resource-probe.ts';
 import type { Settings } from '../settings.ts';
 import type { ComputeStack } from './compute.ts';
@@ -20,6 +23,8 @@ export type OperationsStackProps = StackProps & {
 };
 
 export class OperationsStack extends Stack {
+  readonly rollup: IFunction;
+
   constructor(scope: Construct, id: string, props: OperationsStackProps) {
     super(scope, id, props);
     const { settings, data, compute, packageDir } = props;
@@ -30,6 +35,7 @@ export class OperationsStack extends Stack {
       endpointArn: compute.endpointArn,
       packageDir,
     });
+    this.rollup = new MetricsRollup(this, 'MetricsRollup', { settings, table: data.table, packageDir }).lambda;
     const batches = new Batches(this, 'Batches', {
       settings,
       table: data.table,

@@ -3,6 +3,7 @@
  * and why its last look failed. It travels in items that are written anyway, so knowing costs no write. Pure.
  */
 import type { Item } from '../config/config-items.ts';
+import { TABLE_SORT_KEY } from '../names.ts';
 
 export type IsolateReport = {
   readonly isolateId: string;
@@ -18,8 +19,7 @@ export type IsolateReport = {
 
 /** Attributes a reader asks for, so that it need not be sent the windows themselves. */
 export const REPORT_ATTRIBUTES = [
-  'isolate_id',
-  'sequence',
+  TABLE_SORT_KEY,
   'place',
   'config_version',
   'config_since',
@@ -39,7 +39,9 @@ export function reportAttributes(report: Omit<IsolateReport, 'isolateId'>): Item
 
 /** Undefined for a window of an older gateway, which says nothing of itself, and for what is no window. */
 export function parseReport(item: Item): IsolateReport | undefined {
-  const [isolateId, place, configVersion] = ['isolate_id', 'place', 'config_version'].map((name) => textOf(item[name]));
+  const [place, configVersion] = ['place', 'config_version'].map((name) => textOf(item[name]));
+  // The key of a window begins with its isolate.
+  const isolateId = textOf(item[TABLE_SORT_KEY])?.split('#')[0];
   const inForceSinceMs = numberOf(item['config_since']);
   const reportedAtMs = numberOf(item['reported_at']);
   if (isolateId === undefined || place === undefined || configVersion === undefined) return undefined;

@@ -6,7 +6,7 @@
 import * as z from 'zod/mini';
 import type { AttemptRecord, AuditRecord, RequestRecord } from '../schema/record.ts';
 import { addToSketch, createSketch, decodeSketch, encodeSketch, mergeSketch } from './sketch.ts';
-import type { Sketch } from './sketch.ts';
+import type { EncodedSketch, Sketch } from './sketch.ts';
 
 const ROUTE_COUNTERS = [
   'requests',
@@ -170,38 +170,42 @@ const seriesSchema = (counters: number) =>
     .array(
       z.tuple([
         z.string().check(z.minLength(1), z.maxLength(256)),
-        z.array(countSchema).check(z.length(counters)),
+        z.array(countSchema).check(z.maxLength(counters)),
         z.unknown(),
       ]),
     )
     .check(z.maxLength(MAX_SERIES));
 
 const encodedSchema = z.strictObject({
-  v: z.literal(2),
+  v: z.literal(3),
   start: z.nullable(countSchema),
   end: z.nullable(countSchema),
-  /** [key, counters in the order of their list, sketch] */
+  /** [key, counters in the order of their list without the zeros at its end, sketch] */
   routes: seriesSchema(ROUTE_COUNTERS.length),
   targets: seriesSchema(TARGET_COUNTERS.length),
 });
 
-/** JSON text. The order of counters is part of the format: add at the end and raise `v`. */
+/**
+ * JSON text, small because every kilobyte of a window is paid for as one more write. The order of counters is part of the
+ * format: add at the end and raise `v`.
+ */
 export function encodeMetrics(metrics: MetricsSnapshot): string {
   return JSON.stringify({
-    v: 2,
+    v: 3,
     start: metrics.startMinute,
     end: metrics.endMinute,
-    routes: Array.from(metrics.routes, ([key, series]) => [
-      key,
-      ROUTE_COUNTERS.map((counter) => series[counter]),
-      encodeSketch(series.latency),
-    ]),
-    targets: Array.from(metrics.targets, ([key, series]) => [
-      key,
-      TARGET_COUNTERS.map((counter) => series[counter]),
-      encodeSketch(series.latency),
-    ]),
+    routes: Array.from(metrics.routes, ([key, series]) => encodeSeries(key, series, ROUTE_COUNTERS)),
+    targets: Array.from(metrics.targets, ([key, series]) => encodeSeries(key, series, TARGET_COUNTERS)),
   });
+}
+
+function encodeSeries<K extends string>(
+  key: string,
+  series: Readonly<Record<K, number>> & { readonly latency: Sketch },
+  counters: readonly K[],
+): readonly [string, readonly number[], EncodedSketch] {
+  const counts = counters.map((counter) => series[counter]);
+  return [key, counts.slice(0, counts.findLastIndex((count) => count !== 0) + 1), encodeSketch(series.latency)];
 }
 
 /** Strict, for a stored window may hold anything. @returns undefined where the text is not a snapshot */

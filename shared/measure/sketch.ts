@@ -128,15 +128,13 @@ export function scaleSketch(sketch: Sketch, factor: number): void {
   }
 }
 
-/** Only non-empty bins, as [index or step from the one before, count] pairs. */
-export type EncodedSketch = {
-  readonly z: number;
-  readonly m: number;
-  readonly s: number;
-  readonly b: readonly number[];
-};
+/** Only non-empty bins, as [index or step from the one before, count] pairs; a bare count where every value was zero. */
+export type EncodedSketch =
+  | number
+  | { readonly z: number; readonly m: number; readonly s: number; readonly b: readonly number[] };
 
 export function encodeSketch(sketch: Sketch): EncodedSketch {
+  if (sketch.count === sketch.zeroCount) return sketch.zeroCount;
   const b: number[] = [];
   let before = 0;
   sketch.bins.forEach((weight, position) => {
@@ -153,6 +151,7 @@ export function encodeSketch(sketch: Sketch): EncodedSketch {
  * @returns undefined where the value is not a sketch
  */
 export function decodeSketch(value: unknown): Sketch | undefined {
+  if (isCount(value)) return { ...createSketch(), count: value, zeroCount: value };
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
   const { z, m, s, b, ...rest }: { z?: unknown; m?: unknown; s?: unknown; b?: unknown } = value;
   if (Object.keys(rest).length > 0) return undefined;

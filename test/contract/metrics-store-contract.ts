@@ -1,9 +1,12 @@
 /** What every MetricsStore promises. */
 import { afterEach, describe, expect, it } from 'vitest';
+import type { Rollup } from '../../shared/measure/metrics-items.ts';
 import type { MetricsStore, PackedWindow } from '../../worker/ports.ts';
 
 export type MetricsStoreHarness = {
   readonly store: MetricsStore;
+  /** As the scheduled rollup puts it. */
+  readonly putRollup: (rollup: Rollup) => Promise<void>;
   readonly breakDown: () => Promise<void>;
   close?(): Promise<void>;
 };
@@ -38,6 +41,42 @@ export function describeMetricsStoreContract(name: string, open: () => Promise<M
       await Promise.all(windows.map((one) => store.put(one)));
       const read = await store.read([100, 102, 999], never);
       expect(sorted(read)).toEqual(sorted(windows.filter(({ minute }) => minute === 100 || minute === 102)));
+    });
+
+    it('gives back the rollups that start in the range, of the step and route asked, over days and years', async () => {
+      const { store, putRollup } = await harness();
+      const newYear = Date.UTC(2027, 0, 1) / 60_000;
+      const rollup = (route: string, startMinute: number, step: Rollup['step'] = 'five_minutes'): Rollup => ({
+        step,
+        route,
+        startMinute,
+        routes: route === '*' ? ['a', 'b'] : [],
+        body: `{"at":${startMinute}}`,
+      });
+      const wanted = [newYear - 1_445, newYear - 5, newYear, newYear + 1_440].map((at) => rollup('*', at));
+      const others = [
+        rollup('*', newYear - 1_450),
+        rollup('*', newYear + 1_445),
+        rollup('a', newYear),
+        rollup('*', newYear, 'hour'),
+        rollup('*', newYear, 'day'),
+      ];
+      for (const one of [...wanted, ...others]) await putRollup(one);
+      await putRollup({ ...rollup('*', newYear), body: '{"again":1}' });
+      const range = { fromMinute: newYear - 1_445, toMinute: newYear + 1_445 };
+      const read = await store.readRollups([{ step: 'five_minutes', route: '*', ...range }], never);
+      expect([...read].sort((a, b) => a.startMinute - b.startMinute)).toEqual(
+        wanted.map((one) => (one.startMinute === newYear ? { ...one, body: '{"again":1}' } : one)),
+      );
+      const both = await store.readRollups(
+        [
+          { step: 'hour', route: '*', fromMinute: newYear, toMinute: newYear + 60 },
+          { step: 'five_minutes', route: 'a', ...range },
+          { step: 'day', route: 'nobody', ...range },
+        ],
+        never,
+      );
+      expect(both.map(({ step, route }) => `${step} ${route}`).sort()).toEqual(['five_minutes a', 'hour *']);
     });
 
     it('stores once what is put twice', async () => {

@@ -14,6 +14,7 @@ import { createMemoryConfigStore } from '../fakes/memory-config-store.ts';
 import { calibrationSortKey, guardPartition, TABLE_PARTITION_KEY, TABLE_SORT_KEY } from '../../shared/names.ts';
 import { createMemoryGuardStore } from '../fakes/memory-guard-store.ts';
 import { createMemoryHttpCache } from '../fakes/memory-http-cache.ts';
+import { putRollup } from '../../shared/measure/metrics-items.ts';
 import { createMemoryMetricsStore } from '../fakes/memory-metrics-store.ts';
 import { createMemorySharedCache } from '../fakes/memory-shared-cache.ts';
 import { DYNAMODB_BACKEND } from '../fixtures/local/dynamodb-backend.ts';
@@ -52,12 +53,17 @@ describeSharedCacheContract('the Cache API', (clock) => {
 
 describeMetricsStoreContract('the fake', async () => {
   const store = createMemoryMetricsStore();
-  return { store, breakDown: async () => store.misbehave('fail') };
+  return {
+    store,
+    putRollup: async (rollup) => store.putRollup(rollup),
+    breakDown: async () => store.misbehave('fail'),
+  };
 });
 describeMetricsStoreContract('DynamoDB', async () => {
   const { database, client } = await openTable();
   return {
-    store: createDynamoMetricsStore({ client, shards: 3, keepMs: 3_600_000 }),
+    store: createDynamoMetricsStore({ client, shards: 3 }),
+    putRollup: (rollup) => client.putItem(putRollup(rollup)),
     breakDown: () => database.setFault({ kind: 'refuse' }),
     close: () => database.close(),
   };

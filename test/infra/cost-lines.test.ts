@@ -7,8 +7,9 @@ import type { Assumptions, CostLine, TemplateResource } from '../../infra/cost-l
 import { parseSettings } from '../../infra/settings.ts';
 import { synthesise } from './synth.ts';
 
+/** As the command assumes where it is told nothing. */
 function assumed(settings: object, instanceUsdPerHour: number | null = null): Assumptions {
-  return { settings: parseSettings(settings), tableGb: 1, bucketGb: 0.1, imageGb: 0.5, instanceUsdPerHour };
+  return { settings: parseSettings(settings), tableGb: 0.1, bucketGb: 0.1, imageGb: 0.5, instanceUsdPerHour };
 }
 
 function resourcesOf(settings: object): TemplateResource[] {

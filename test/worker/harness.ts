@@ -11,7 +11,7 @@ import type { Services } from '../../worker/pipeline/services.ts';
 import type { MetricsStore, SharedCache, Target, TargetCall, TargetResult } from '../../worker/ports.ts';
 import { createGuardKeeper } from '../../worker/store/guard-keeper.ts';
 import { createLruCache } from '../../worker/store/lru-cache.ts';
-import { emptyMetrics, addAudits, addRecord } from '../../shared/measure/metrics.ts';
+import { addAudits, addRecord, emptyMetrics, mergeMetrics } from '../../shared/measure/metrics.ts';
 import type { Config, TargetSpec } from '../../shared/schema/config.ts';
 import type { RequestRecord } from '../../shared/schema/record.ts';
 import { testConfig } from './test-config.ts';
@@ -169,7 +169,11 @@ export function createHarness(
         records.push(record);
         addRecord(counted, record);
       },
-      pending: () => counted,
+      pending: () => {
+        const sum = emptyMetrics();
+        mergeMetrics(sum, counted);
+        return sum;
+      },
       flush: async () => undefined,
       flushWhenOver: () => undefined,
     },

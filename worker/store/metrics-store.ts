@@ -1,23 +1,23 @@
 /**
- * The MetricsStore port over DynamoDB. Owns keys, shards and expiry of flushed windows; leaves out what a window holds.
+ * The MetricsStore port over DynamoDB: windows and rollups. Owns how many queries run at once; keys and items are
+ * shared/measure/metrics-items.ts, what a body holds is shared/measure/metrics.ts.
  */
 import type { Item } from '../../shared/config/config-items.ts';
 import {
-  metricsPartition,
-  metricsSortKey,
-  TABLE_PARTITION_KEY,
-  TABLE_SORT_KEY,
-  TABLE_TTL_ATTRIBUTE,
-} from '../../shared/names.ts';
-import type { MetricsStore, PackedWindow } from '../ports.ts';
+  parseRollup,
+  parseWindow,
+  putWindow,
+  rollupQueries,
+  windowPartitions,
+} from '../../shared/measure/metrics-items.ts';
+import { TABLE_PARTITION_KEY, TABLE_SORT_KEY } from '../../shared/names.ts';
+import type { MetricsStore } from '../ports.ts';
 import type { DynamoClient } from './dynamodb-client.ts';
 
 export type DynamoMetricsStoreOptions = {
   readonly client: DynamoClient;
   /** Partitions a minute is spread over. Readers and writers must agree. */
   readonly shards: number;
-  /** After its minute, how long a window is kept. */
-  readonly keepMs: number;
   /** What the isolate says of itself, put beside the window. */
   readonly describeIsolate?: () => Item;
 };
@@ -26,60 +26,34 @@ export type DynamoMetricsStoreOptions = {
 const PARALLEL_QUERIES = 4;
 
 export function createDynamoMetricsStore(options: DynamoMetricsStoreOptions): MetricsStore {
-  const { client, shards, keepMs } = options;
+  const { client, shards, describeIsolate } = options;
   return {
-    async put(window) {
-      await client.putItem({
-        [TABLE_PARTITION_KEY]: { S: metricsPartition(window.minute, shardOf(window.isolateId, shards)) },
-        [TABLE_SORT_KEY]: { S: metricsSortKey(window.isolateId, window.sequence) },
-        [TABLE_TTL_ATTRIBUTE]: { N: String(Math.ceil((window.minute * 60_000 + keepMs) / 1000)) },
-        minute: { N: String(window.minute) },
-        isolate_id: { S: window.isolateId },
-        sequence: { N: String(window.sequence) },
-        body: { S: window.body },
-        ...options.describeIsolate?.(),
-      });
-    },
+    put: (window) => client.putItem({ ...putWindow(window, shards), ...describeIsolate?.() }),
     async read(minutes, signal) {
-      const partitions = minutes.flatMap((minute) =>
-        Array.from({ length: shards }, (_unused, shard) => metricsPartition(minute, shard)),
+      const partitions = minutes.flatMap((minute) => windowPartitions(minute, shards));
+      const found = await inParallel(partitions, (value) => client.query({ name: TABLE_PARTITION_KEY, value }, signal));
+      return found.flatMap((items) => items.flatMap((item) => parseWindow(item) ?? []));
+    },
+    async readRollups(wanted, signal) {
+      const queries = wanted.flatMap(({ step, route, fromMinute, toMinute }) =>
+        rollupQueries(step, route, fromMinute, toMinute).map((query) => ({ ...query, step, route })),
       );
-      const windows: PackedWindow[] = [];
-      const next = partitions.values();
-      const worker = async (): Promise<void> => {
-        for (const value of next) {
-          const items = await client.query({ name: TABLE_PARTITION_KEY, value }, signal);
-          windows.push(...items.flatMap((item) => toWindow(item) ?? []));
-        }
-      };
-      await Promise.all(Array.from({ length: PARALLEL_QUERIES }, worker));
-      return windows;
+      const found = await inParallel(queries, async ({ partition, from, to, step, route }) => {
+        const range = { name: TABLE_SORT_KEY, from, to };
+        const items = await client.query({ name: TABLE_PARTITION_KEY, value: partition, range }, signal);
+        return items.flatMap((item) => parseRollup(step, route, item) ?? []);
+      });
+      return found.flat();
     },
   };
 }
 
-/** An item that is not a window is left out: one bad item must not blind the whole view. */
-function toWindow(item: Item): PackedWindow | undefined {
-  const minute = numberOf(item['minute']);
-  const sequence = numberOf(item['sequence']);
-  const isolateId = textOf(item['isolate_id']);
-  const body = textOf(item['body']);
-  if (minute === undefined || sequence === undefined || isolateId === undefined || body === undefined) return undefined;
-  return { minute, isolateId, sequence, body };
-}
-
-function textOf(value: Item[string] | undefined): string | undefined {
-  return value !== undefined && 'S' in value ? value.S : undefined;
-}
-
-function numberOf(value: Item[string] | undefined): number | undefined {
-  const number = value !== undefined && 'N' in value ? Number(value.N) : Number.NaN;
-  return Number.isSafeInteger(number) ? number : undefined;
-}
-
-/** The same isolate always writes to the same shard of a minute, so that a repeated put meets its first. FNV-1a. */
-function shardOf(isolateId: string, shards: number): number {
-  let hash = 0x811c9dc5;
-  for (const character of isolateId) hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193);
-  return (hash >>> 0) % shards;
+async function inParallel<T, R>(tasks: readonly T[], run: (task: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  const next = tasks.values();
+  const worker = async (): Promise<void> => {
+    for (const task of next) results.push(await run(task));
+  };
+  await Promise.all(Array.from({ length: PARALLEL_QUERIES }, worker));
+  return results;
 }

@@ -51,11 +51,13 @@ type ClosedWindow = {
   nextTryMs: number;
 };
 
-const WINDOW_MS = 20_000;
-/** Keeps 20 s under the 30 s for which a worker may work on after its answer. */
+const WINDOW_MS = 22_000;
+/** Keeps 22 s under the 30 s for which a worker may work on after its answer. */
 const JITTER_RATIO = 0.25;
 const MAX_BACKLOG = 30;
 const MAX_ATTEMPTS = 12;
+/** The rollup looks for late windows no longer than fifteen minutes back: what is put after that would be in none. */
+const MAX_AGE_MINUTES = 11;
 const FIRST_BACKOFF_MS = 1_000;
 const MAX_BACKOFF_MS = 60_000;
 /** A claim lasts one window with its jitter and the time after which a flush counts as dead. */
@@ -132,7 +134,12 @@ export function createRecordSink(options: RecordSinkOptions): ObservedRecordSink
   }
 
   async function putWaiting(to: MetricsStore, force: boolean, onProgress: () => void): Promise<void> {
+    const oldest = Math.floor(clock.now() / 60_000) - MAX_AGE_MINUTES;
     for (const closed of waiting) {
+      if (closed.minute < oldest) {
+        drop(closed);
+        continue;
+      }
       if (!force && closed.nextTryMs > clock.now()) continue;
       // One refusal ends the round: a store that is away is not asked once per window.
       if (!(await putOne(to, closed))) return;

@@ -188,7 +188,6 @@ describe('hybrid config publish', () => {
       hybrid.table.put({
         pk: { S: metricsPartition(Math.floor(at / 60_000), 0) },
         sk: { S: metricsSortKey(id, 0) },
-        isolate_id: { S: id },
         ...reportAttributes({
           place: 'FRA',
           configVersion: version,

@@ -21,11 +21,11 @@ describe("an isolate's report", () => {
   it.each([report('a', '7', 5_000), report('b', 'embedded', 5_000, { problem: 'the table is away' })])(
     'is read as it was put: %o',
     (put) => {
-      expect(parseReport({ isolate_id: { S: put.isolateId }, ...reportAttributes(put) })).toEqual(put);
+      expect(parseReport({ sk: { S: `${put.isolateId}#7` }, ...reportAttributes(put) })).toEqual(put);
     },
   );
 
-  it.each([{}, { isolate_id: { S: 'a' } }, { isolate_id: { S: 'a' }, config_version: { S: '1' }, place: { S: 'x' } }])(
+  it.each([{}, { sk: { S: 'a#0' } }, { sk: { S: 'a#0' }, config_version: { S: '1' }, place: { S: 'x' } }])(
     'is none where a window says nothing of its isolate: %o',
     (item) => {
       expect(parseReport(item)).toBeUndefined();

@@ -246,9 +246,9 @@ describe('metrics', () => {
   it.each<[string, string]>([
     ['text that is not JSON', stored.slice(1)],
     ['null', 'null'],
-    ['another version', stored.replace('"v":2', '"v":1')],
+    ['another version', stored.replace('"v":3', '"v":2')],
     ['an unknown field', stored.replace('{', '{"x":1,')],
-    ['a missing counter', stored.replace('[1,0,0,0,', '[1,0,0,')],
+    ['more counters than there are', stored.replace('[1,0,0,0,', '[1,0,0,0,0,0,0,0,0,0,0,0,0,0,')],
     ['a negative counter', stored.replace('[1,0,0,0,', '[-1,0,0,0,')],
     ['a broken sketch', stored.replace('"z":0', '"z":-1')],
     [

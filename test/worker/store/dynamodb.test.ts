@@ -220,7 +220,7 @@ describe('the configuration in DynamoDB', () => {
 
 describe('metrics windows in DynamoDB', () => {
   it('expire, are spread over shards, and one that is not a window blinds nobody', async () => {
-    const store = createDynamoMetricsStore({ client, shards: 4, keepMs: 3_600_000 });
+    const store = createDynamoMetricsStore({ client, shards: 4 });
     const windows = Array.from({ length: 40 }, (_unused, index) => ({
       minute: 28_000_000,
       isolateId: `isolate-${index}`,
@@ -232,7 +232,7 @@ describe('metrics windows in DynamoDB', () => {
       [0, 1, 2, 3].map((shard) => client.query({ name: 'pk', value: `M1#28000000#${shard}` })),
     );
     expect(Math.min(...shards.map((items) => items.length))).toBeGreaterThan(2);
-    expect(shards[0]?.[0]?.['expires_at']).toEqual({ N: String(28_000_000 * 60 + 3_600) });
+    expect(shards[0]?.[0]?.['expires_at']).toEqual({ N: String((28_000_000 + 2_880) * 60) });
     await client.putItem({ pk: { S: 'M1#28000000#0' }, sk: { S: 'stray' }, minute: { S: 'x' } });
     expect((await store.read([28_000_000], never)).length).toBe(40);
   });

@@ -216,9 +216,26 @@ describe('the record sink', () => {
     store.misbehave('fail');
     for (let round = 0; round < 20; round += 1) {
       await sink.flush(true);
-      clock.advance(120_000);
+      clock.advance(20_000);
     }
     expect(sink.stats()).toMatchObject({ waitingWindows: 0, droppedWindows: 1, droppedRecords: 4, failedPuts: 12 });
+  });
+
+  it('gives a window up that no rollup would look for any more', async () => {
+    const { clock, store, sink, add } = open();
+    add(3);
+    await sink.flush(true);
+    store.misbehave('fail');
+    add(4);
+    await sink.flush(true);
+    clock.advance(10 * 60_000);
+    add(5);
+    await sink.flush(true);
+    clock.advance(2 * 60_000 + 60_000);
+    store.misbehave(undefined);
+    await sink.flush(true);
+    expect(sink.stats()).toMatchObject({ waitingWindows: 0, droppedWindows: 1, droppedRecords: 4 });
+    expect(countStored(store.windows)).toBe(3 + 5);
   });
 
   it('puts a window once when many flush at the same time', async () => {
@@ -238,6 +255,7 @@ describe('the record sink', () => {
           return puts === 1 ? new Promise(() => undefined) : Promise.resolve();
         },
         read: async () => [],
+        readRollups: async () => [],
       },
       clock,
       random: () => 0,
