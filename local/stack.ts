@@ -57,6 +57,8 @@ export type StackOptions = {
   readonly modelsFolder?: string | undefined;
   /** As startWorker takes it. */
   readonly assetsFolder?: string | undefined;
+  /** More of the worker's variables. */
+  readonly bindings?: Readonly<Record<string, string>>;
   readonly onWorkerLine?: (line: string) => void;
   readonly onServerLine?: (line: string) => void;
 };
@@ -164,6 +166,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         port: options.port,
         bindings: {
           ...workerBindings(dynamodb.url, options.apiKey),
+          ...options.bindings,
           ...identityBindings(identity, identityHost.issuer, sts.url),
           BATCH_BUCKET: batches.bucket,
           BATCH_QUEUE_URL: batches.queue.queueUrl,

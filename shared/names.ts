@@ -56,6 +56,9 @@ export const GATEWAY_METRICS = {
   guaranteesAtRisk: 'GuaranteesAtRisk',
 } as const;
 
+/** Of the model server, by model and variant. */
+export const MODEL_METRICS = { computeMs: 'ModelComputeTime', items: 'ModelItems' } as const;
+
 /** Calibration records of a route's shortcuts. Apart from audits: the worker reads these and may not write them. */
 export function guardPartition(route: string): string {
   return `GUARD#${route}`;
@@ -88,6 +91,8 @@ export const PRODUCT_VERSION = '0.1.0';
 /** JSON Lines: the model server's answers. */
 export const UPSTREAM_CONTENT_TYPE = 'application/x-ndjson';
 export const REQUEST_ID_HEADER = 'x-request-id';
+/** W3C trace context; passed on to every place that is reached over HTTP. */
+export const TRACEPARENT_HEADER = 'traceparent';
 /** Milliseconds an upstream may still spend; sent with every attempt. */
 export const DEADLINE_HEADER = 'x-deadline-ms';
 /** Milliseconds the upstream spent computing, as it measured itself. */

@@ -68,6 +68,20 @@ const envSchema = z.object({
   ORT: bound<OnnxWorker>('fetch'),
   /** Whether `/graphql` may be asked for its schema. */
   GRAPHQL_INTROSPECTION: z.pipe(textOr('on'), z.enum(['on', 'off'], 'must be on or off')),
+  /** Base URL of an OpenTelemetry collector; `/v1/traces` and `/v1/metrics` are under it. */
+  OTLP_ENDPOINT: optionalUrl,
+  /** What it asks for: `name=value,name=value`. */
+  OTLP_HEADERS: z.pipe(
+    textOr(''),
+    z.string().check(z.regex(/^([A-Za-z0-9-]+=[\x21-\x2b\x2d-\x7e ]+(,|$))*$/, 'must be name=value,name=value')),
+  ),
+  OTLP_SAMPLE_RATIO: z.pipe(
+    z.pipe(
+      textOr('0.01'),
+      z.transform((value) => Number(value)),
+    ),
+    z.number('must be a number').check(z.minimum(0, 'must be at least 0'), z.maximum(1, 'must be at most 1')),
+  ),
   METRICS_SHARDS: z.pipe(
     z.pipe(
       textOr('4'),

@@ -26,6 +26,8 @@ export type Random = () => number;
 
 export type TargetCall = {
   readonly requestId: string;
+  /** W3C trace context of this attempt, for places reached over HTTP. */
+  readonly traceparent?: string;
   readonly model: ModelSpec;
   readonly variant: string;
   readonly input: ModelInput;

@@ -38,6 +38,8 @@ import { createEdgeTarget } from './targets/edge.ts';
 import { createEdgeOnnxTarget } from './targets/edge-onnx.ts';
 import { createGpuTarget } from './targets/gpu.ts';
 import { createLambdaTarget } from './targets/lambda.ts';
+import { createOtlpExporter, parseOtlpHeaders, type OtlpExporter } from './otlp/exporter.ts';
+import { withExporter } from './otlp/with-exporter.ts';
 import { createMcuTarget } from './targets/mcu.ts';
 import { createModelShelf, type ModelShelf } from './targets/model-shelf.ts';
 import { createSageMakerTarget } from './targets/sagemaker.ts';
@@ -78,13 +80,15 @@ function createServices(bindings: unknown): Services {
       shards: env.METRICS_SHARDS,
       describeIsolate: () => isolateReport(config.status(), state.place, clock),
     });
-  const sink = createRecordSink({
+  const windows = createRecordSink({
     store: metricsStore,
     clock,
     random,
     isolateId,
     onFailure: (error) => logger.log('warn', 'a metrics window could not be put', '', { detail: messageOf(error) }),
   });
+  const exporter = exporterFrom(env, isolateId, clock, logger);
+  const sink = exporter === undefined ? windows : withExporter(windows, exporter);
   const statuses =
     table &&
     createStatusKeeper({
@@ -111,6 +115,7 @@ function createServices(bindings: unknown): Services {
     random,
     newRequestId: () => crypto.randomUUID(),
     graphqlIntrospection: env.GRAPHQL_INTROSPECTION === 'on',
+    traceSampleRatio: exporter === undefined ? 0 : env.OTLP_SAMPLE_RATIO,
     logger,
     config,
     access: {
@@ -144,6 +149,17 @@ function createServices(bindings: unknown): Services {
     devices: createDevices(hubs),
     batches: batches?.store,
   };
+}
+
+function exporterFrom(env: WorkerEnv, instance: string, clock: Clock, logger: Logger): OtlpExporter | undefined {
+  if (env.OTLP_ENDPOINT === undefined) return undefined;
+  return createOtlpExporter({
+    endpoint: env.OTLP_ENDPOINT,
+    headers: parseOtlpHeaders(env.OTLP_HEADERS),
+    service: { name: 'hybrid-inference', environment: env.ENVIRONMENT, instance },
+    clock,
+    onFailure: (detail) => logger.log('warn', 'telemetry could not be exported', '', { detail }),
+  });
 }
 
 function isolateReport(status: ConfigStatus, place: string, clock: Clock): Item {

@@ -18,8 +18,9 @@ const GROUP_SIZE = 16;
 
 export const nowMs = (): number => performance.now();
 
-export function composeLogger(level: Env['logLevel']): Logger {
-  return createLogger({ level, write: (line) => void process.stdout.write(line), now: () => new Date() });
+/** @param embedMetrics where the log is Lambda's, which CloudWatch reads metrics out of */
+export function composeLogger(level: Env['logLevel'], embedMetrics = false): Logger {
+  return createLogger({ level, embedMetrics, write: (line) => void process.stdout.write(line), now: () => new Date() });
 }
 
 export async function compose(env: Env, logger: Logger): Promise<Parts> {

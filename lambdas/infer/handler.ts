@@ -31,7 +31,7 @@ async function start(): Promise<Service> {
   let logger: Logger = composeLogger('info');
   try {
     const env = parseEnv(process.env);
-    logger = composeLogger(env.logLevel);
+    logger = composeLogger(env.logLevel, true);
     return (await compose(env, logger)).service;
   } catch (error) {
     const { detail, message } = asGatewayError(error);

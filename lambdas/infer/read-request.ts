@@ -3,9 +3,10 @@
  * Messages name fields, never values; the parser's own messages quote the body and are dropped.
  */
 import { GatewayError } from '../../shared/errors.ts';
-import { DEADLINE_HEADER } from '../../shared/names.ts';
+import { DEADLINE_HEADER, TRACEPARENT_HEADER } from '../../shared/names.ts';
 import type { UpstreamRequest } from '../../shared/schema/upstream.ts';
 import { upstreamRequestSchema } from '../../shared/schema/upstream.ts';
+import { parseTraceparent } from '../../shared/trace/trace.ts';
 
 /** What SageMaker and Lambda accept in one synchronous call. */
 export const MAX_BODY_BYTES = 6 * 1024 * 1024;
@@ -22,6 +23,17 @@ const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 
 export function usableRequestId(value: string | undefined): string | undefined {
   return value !== undefined && REQUEST_ID.test(value) ? value : undefined;
+}
+
+/** SageMaker lets one header of the caller's through to its container; there the trace context is one of its attributes. */
+const CUSTOM_ATTRIBUTES_HEADER = 'x-amzn-sagemaker-custom-attributes';
+
+export function traceIdOf(headers: Incoming['headers']): string | null {
+  const attribute = headers[CUSTOM_ATTRIBUTES_HEADER]
+    ?.split(',')
+    .find((part) => part.startsWith(`${TRACEPARENT_HEADER}=`));
+  const header = headers[TRACEPARENT_HEADER] ?? attribute?.slice(TRACEPARENT_HEADER.length + 1);
+  return header === undefined ? null : (parseTraceparent(header)?.traceId ?? null);
 }
 
 export function readRequest({ method, headers, body }: Incoming): UpstreamRequest {

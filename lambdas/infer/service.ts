@@ -15,7 +15,7 @@ import { createTurns, type Turns } from '../lib/turns.ts';
 import { readInput } from './input.ts';
 import { predict } from './predict.ts';
 import type { Incoming } from './read-request.ts';
-import { deadlineMs, readRequest, usableRequestId } from './read-request.ts';
+import { deadlineMs, readRequest, traceIdOf, usableRequestId } from './read-request.ts';
 import type { Registry } from './registry.ts';
 
 export type Answer = {
@@ -55,6 +55,7 @@ export type Service = {
 /** What the log line will say, filled in as it becomes known. */
 type Facts = {
   requestId: string;
+  readonly traceId: string | null;
   model: string | null;
   variant: string | null;
   items: number;
@@ -163,6 +164,7 @@ export function createService({
     const isOurs = error?.code === 'internal' || error?.code === 'not_configured';
     logger.request({
       request_id: facts.requestId,
+      trace_id: facts.traceId,
       model: facts.model,
       variant: facts.variant,
       items: facts.items,
@@ -180,7 +182,8 @@ export function createService({
 
 function newFacts(headers: Incoming['headers'], receivedAtMs: number): Facts {
   const requestId = usableRequestId(headers[REQUEST_ID_HEADER]) ?? randomUUID();
-  return { requestId, model: null, variant: null, items: 0, answered: 0, computeMs: 0, receivedAtMs };
+  const traceId = traceIdOf(headers);
+  return { requestId, traceId, model: null, variant: null, items: 0, answered: 0, computeMs: 0, receivedAtMs };
 }
 
 /** What we wrote ourselves about files is safe to log; an unexpected error's message may quote an input. */

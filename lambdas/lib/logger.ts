@@ -3,10 +3,14 @@
  * A field that could carry an input has no place in `RequestLine`; nothing here accepts free text from a caller.
  */
 import type { ErrorCode } from '../../shared/errors.ts';
+import { MODEL_METRICS } from '../../shared/names.ts';
+import { emfFields } from './emf.ts';
 import type { LogLevel } from './env.ts';
 
 export type RequestLine = {
   readonly request_id: string;
+  /** Of the W3C trace context that came with the request. */
+  readonly trace_id: string | null;
   /** Null unless it names a model or variant served here: a caller's text must not reach the log. */
   readonly model: string | null;
   readonly variant: string | null;
@@ -33,19 +37,35 @@ export type LoggerOptions = {
   readonly level: LogLevel;
   readonly write: (line: string) => void;
   readonly now: () => Date;
+  /** Request lines are embedded metrics as well: where CloudWatch reads them. */
+  readonly embedMetrics?: boolean;
 };
 
 const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
 
-export function createLogger({ level, write, now }: LoggerOptions): Logger {
+export function createLogger({ level, write, now, embedMetrics = false }: LoggerOptions): Logger {
   function log(lineLevel: LogLevel, message: string, fields: object): void {
     if (LEVELS.indexOf(lineLevel) < LEVELS.indexOf(level)) return;
     write(`${JSON.stringify({ timestamp: now().toISOString(), level: lineLevel, message, ...fields })}\n`);
   }
   return {
-    request: (line) => log(requestLevel(line), 'request', line),
+    request: (line) =>
+      log(requestLevel(line), 'request', embedMetrics ? { ...line, ...metricsOf(line, now().getTime()) } : line),
     process: (lineLevel, message, fields = {}) => log(lineLevel, message, fields),
   };
+}
+
+/** Of what was computed; a refusal has no model to count it under. Labels are names of models served here. */
+function metricsOf(line: RequestLine, timestampMs: number): object {
+  if (line.model === null || line.variant === null || line.answered === 0) return {};
+  return emfFields({
+    timestampMs,
+    dimensions: { Model: line.model, Variant: line.variant },
+    metrics: {
+      [MODEL_METRICS.computeMs]: { value: line.compute_ms, unit: 'Milliseconds' },
+      [MODEL_METRICS.items]: { value: line.answered, unit: 'Count' },
+    },
+  });
 }
 
 function requestLevel(line: RequestLine): LogLevel {

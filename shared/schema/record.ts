@@ -6,6 +6,7 @@ import type { ErrorCode } from '../errors.ts';
 import type { TargetKind } from './config.ts';
 import type { Priority } from './infer-request.ts';
 import type { AttemptWhy, FailureReason } from '../decide/plan-types.ts';
+import type { Trace } from '../trace/trace.ts';
 
 export type CacheStatus = 'miss' | 'hit' | 'semantic' | 'stale';
 
@@ -25,6 +26,9 @@ export type AttemptRecord = {
   readonly latencyMs: number;
   readonly computeMs: number | null;
   readonly costNanos: number;
+  /** In the order begun, from 1. */
+  readonly number?: number;
+  readonly startedAtMs?: number;
 };
 
 export type RequestRecord = {
@@ -47,6 +51,8 @@ export type RequestRecord = {
   readonly cloudOnlyCostNanos: number;
   readonly missed: readonly string[];
   readonly configVersion: string;
+  /** Where the request came in over HTTP. */
+  readonly trace?: Trace;
 };
 
 /** What auditing some accepted answers of one request came to. Holds no input and no answer. */

@@ -146,6 +146,7 @@ export function createHarness(
     batches: overrides.batches,
     newRequestId: () => 'generated-id',
     graphqlIntrospection: overrides.graphqlIntrospection ?? true,
+    traceSampleRatio: 0,
     logger,
     config: overrides.keeper ?? {
       current: inForce,

@@ -1,6 +1,8 @@
 /**
  * One HTTP request on its way through the pipeline, as every protocol's adapter sees it.
  */
+import { TRACEPARENT_HEADER } from '../../shared/names.ts';
+import { isUuid, traceFrom } from '../../shared/trace/trace.ts';
 import type { Limits } from '../../shared/schema/config.ts';
 import type { WireInferRequest } from '../../shared/schema/infer-request.ts';
 import { handle } from '../pipeline/handle.ts';
@@ -31,6 +33,11 @@ export function runExchange(
   return handle(
     {
       requestId,
+      trace: traceFrom(
+        request.headers.get(TRACEPARENT_HEADER),
+        isUuid(requestId) ? requestId : crypto.randomUUID(),
+        services.traceSampleRatio,
+      ),
       protocol: protocol.name,
       receivedAtMs: services.clock.now(),
       apiKey: apiKeyFrom(request.headers),

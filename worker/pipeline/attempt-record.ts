@@ -13,11 +13,13 @@ export type Begun = {
   /** Inputs it was sent. */
   readonly positions: readonly number[];
   readonly startedAtMs: number;
+  /** In the order begun, from 1. */
+  readonly number: number;
 };
 
 /** A place that does not say how long it was busy is billed for the time we waited. */
 export function attemptNanos(
-  { planned, positions }: Begun,
+  { planned, positions }: Pick<Begun, 'planned' | 'positions'>,
   spec: TargetSpec,
   modelName: string,
   computeMs: number | null,
@@ -90,9 +92,14 @@ export function cancelledRecord(begun: Begun, latencyMs: number): AttemptRecord 
   };
 }
 
-function placeOf({ planned, why }: Begun): Pick<AttemptRecord, 'target' | 'kind' | 'region' | 'variant' | 'why'> {
+function placeOf({
+  planned,
+  why,
+  number,
+  startedAtMs,
+}: Begun): Pick<AttemptRecord, 'target' | 'kind' | 'region' | 'variant' | 'why' | 'number' | 'startedAtMs'> {
   const { target, kind, region, variant } = planned;
-  return { target, kind, region, variant, why };
+  return { target, kind, region, variant, why, number, startedAtMs };
 }
 
 export const BREAKER_OPENED = {

@@ -32,11 +32,13 @@ import {
 import { alarmAfter } from './alarm.ts';
 import { BestAnswers } from './best-answers.ts';
 import type { Served } from './config-index.ts';
+import { traceContext, type Trace } from '../../shared/trace/trace.ts';
 import type { TextListener } from './incoming.ts';
 import { Speaker } from './speaker.ts';
 
 export type ExecuteContext = {
   readonly requestId: string;
+  readonly trace?: Trace | undefined;
   readonly request: InferRequest;
   readonly served: Served;
   readonly plan: Plan;
@@ -105,6 +107,7 @@ class Run {
   #costNanos: number;
   #retryAfterMs: number | undefined;
   #remoteBegun = false;
+  #begun = 0;
   #isOver = false;
 
   constructor(context: ExecuteContext) {
@@ -165,10 +168,11 @@ class Run {
   }
 
   begin({ index, why, timeoutMs }: Extract<Next, { kind: 'attempt' }>): void {
-    const { clock, state, breakerPolicy, served, request, requestId, signal, targetOf } = this.#context;
+    const { clock, state, breakerPolicy, served, request, requestId, trace, signal, targetOf } = this.#context;
     const planned = this.#planned(index);
     const positions = this.#answers.openPositions();
-    const begun: Begun = { planned, why, positions, startedAtMs: clock.now() };
+    this.#begun += 1;
+    const begun: Begun = { planned, why, positions, startedAtMs: clock.now(), number: this.#begun };
     const target = targetOf(planned.target);
     if (target === undefined || !state.attemptStarted(planned.target, begun.startedAtMs, breakerPolicy)) {
       this.#finished.push({ index, outcome: { kind: 'failed', reason: 'connect_failed' }, costNanos: 0 });
@@ -182,6 +186,7 @@ class Run {
       variant: planned.variant,
       input: positions.length === this.#answers.count ? request.input : selectInputs(request.input, positions),
       timeoutMs,
+      ...traceContext(trace, begun.number),
       ...(this.#speaker === undefined ? {} : { onText: this.#speaker.voiceOf(index, planned) }),
     };
     const running: Running = { ...begun, index, target, settled: DONE };

@@ -7,6 +7,7 @@ import type { WireInferRequest } from '../../shared/schema/infer-request.ts';
 import type { Decision, InferResult } from '../../shared/schema/infer-result.ts';
 import type { Limits } from '../../shared/schema/config.ts';
 import type { ModelInput } from '../../shared/schema/model-input.ts';
+import type { Trace } from '../../shared/trace/trace.ts';
 import type { Caller } from './identify.ts';
 
 /** `input_data` in a protocol's own form -> inputs checked against the model's specification. */
@@ -23,6 +24,7 @@ export type Incoming = {
   readonly apiKey: string | undefined;
   /** Who is asking, where the protocol has found out already: a device, when it dialled in. */
   readonly caller?: Caller;
+  readonly trace?: Trace;
   /** Fires when the caller leaves. */
   readonly signal: AbortSignal;
   /** Reads the protocol's body into native terms. Called only for a caller who is known. */

@@ -14,6 +14,7 @@ export function record(
 ): void {
   sink.add(finished);
   logger.log(levelOf(finished), 'request', finished.requestId, {
+    ...(finished.trace === undefined ? {} : { trace_id: finished.trace.traceId }),
     tenant: finished.tenant,
     route: finished.route,
     model: finished.model,

@@ -32,6 +32,7 @@ export async function runPlan(
   let shared: CachedAnswer | undefined;
   const execution = await execute({
     requestId: incoming.requestId,
+    trace: incoming.trace,
     request,
     served,
     plan,

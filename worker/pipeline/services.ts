@@ -23,6 +23,8 @@ export type Services = {
   readonly random: Random;
   readonly newRequestId: () => string;
   readonly graphqlIntrospection: boolean;
+  /** Of the traces that begin here, how many are exported. 0 where nothing is. */
+  readonly traceSampleRatio: number;
   readonly logger: Logger;
   readonly config: ConfigKeeper;
   readonly access: Access;

@@ -97,6 +97,7 @@ export class Trip {
         cloudOnlyCostNanos: result?.decision.cloudOnlyCostNanos ?? this.plan?.cloudOnlyCostNanos ?? 0,
         missed: result?.decision.missed ?? [],
         configVersion: actual.configVersion,
+        ...(this.#incoming.trace === undefined ? {} : { trace: this.#incoming.trace }),
       },
       outcome.kind === 'failed' ? outcome.error.detail : undefined,
       logger,

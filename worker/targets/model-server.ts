@@ -2,7 +2,7 @@
  * A target that is the model server behind an AWS front door. Owns the order of one attempt: refuse what is too large,
  * get credentials, sign, send, read. Leaves out what differs between front doors (url, service, how errors look).
  */
-import { DEADLINE_HEADER, REQUEST_ID_HEADER } from '../../shared/names.ts';
+import { DEADLINE_HEADER, REQUEST_ID_HEADER, TRACEPARENT_HEADER } from '../../shared/names.ts';
 import type { ModelSpec, TargetSpec } from '../../shared/schema/config.ts';
 import { inputCount } from '../../shared/schema/model-input.ts';
 import { UPSTREAM_CONTENT_TYPE } from '../../shared/names.ts';
@@ -127,6 +127,7 @@ export function createModelServerTarget(
       accept: wire.accept,
       [REQUEST_ID_HEADER]: call.requestId,
       [DEADLINE_HEADER]: String(Math.round(call.timeoutMs)),
+      ...(call.traceparent === undefined ? {} : { [TRACEPARENT_HEADER]: call.traceparent }),
       ...door.headersOf(call),
     };
     try {

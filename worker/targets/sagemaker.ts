@@ -3,6 +3,7 @@
  * the attempt itself is model-server.ts.
  */
 import type { FailureReason } from '../../shared/decide/plan-types.ts';
+import { TRACEPARENT_HEADER } from '../../shared/names.ts';
 import type { TargetSpec } from '../../shared/schema/config.ts';
 import type { Target } from '../ports.ts';
 import { createChatWire } from './chat/chat-wire.ts';
@@ -19,6 +20,9 @@ import {
   textField,
 } from '../aws/server-error.ts';
 
+/** The one header of the caller's that the container sees, and data capture keeps. At most 1,024 characters. */
+const CUSTOM_ATTRIBUTES_HEADER = 'x-amzn-sagemaker-custom-attributes';
+
 export function createSageMakerTarget(options: AwsTargetOptions): Target {
   const { endpoint } = options.spec;
   const door: FrontDoor = {
@@ -26,7 +30,12 @@ export function createSageMakerTarget(options: AwsTargetOptions): Target {
     url: invocationUrl(options.spec),
     missingUrl: 'no endpoint_name is configured',
     // Headers of our own end at the front door; this one reaches the container and data capture. At most 64 characters.
-    headersOf: (call) => ({ 'x-amzn-sagemaker-inference-id': call.requestId.slice(0, 64) }),
+    headersOf: (call) => ({
+      'x-amzn-sagemaker-inference-id': call.requestId.slice(0, 64),
+      ...(call.traceparent === undefined
+        ? {}
+        : { [CUSTOM_ATTRIBUTES_HEADER]: `${TRACEPARENT_HEADER}=${call.traceparent}` }),
+    }),
     takes: (body) => body.byteLength <= MAX_BODY_BYTES,
     failureOf,
   };

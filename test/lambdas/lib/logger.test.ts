@@ -4,6 +4,7 @@ import { createLogger, describeFailure } from '../../../lambdas/lib/logger.ts';
 
 const LINE: RequestLine = {
   request_id: 'r-1',
+  trace_id: '0af7651916cd43dd8448eb211c80319c',
   model: 'intent',
   variant: 'base',
   items: 2,
@@ -26,6 +27,40 @@ describe('the logger', () => {
     expect(lines).toEqual([
       `${JSON.stringify({ timestamp: '1970-01-01T00:00:00.000Z', level: 'info', message: 'request', ...LINE })}\n`,
     ]);
+  });
+
+  it('embeds metrics by model and variant where asked, and none of a request that computed nothing', () => {
+    const lines: string[] = [];
+    const logger = createLogger({
+      level: 'info',
+      write: (line) => lines.push(line),
+      now: () => new Date(5),
+      embedMetrics: true,
+    });
+    logger.request(LINE);
+    logger.request({ ...LINE, answered: 0, outcome: 'error', error_code: 'invalid_input' });
+    const [embedded, plain] = lines.map((line): unknown => JSON.parse(line));
+    expect(embedded).toMatchObject({
+      ...LINE,
+      Model: 'intent',
+      Variant: 'base',
+      ModelComputeTime: 3.2,
+      ModelItems: 2,
+      _aws: {
+        Timestamp: 5,
+        CloudWatchMetrics: [
+          {
+            Namespace: 'HybridInference',
+            Dimensions: [['Model', 'Variant']],
+            Metrics: [
+              { Name: 'ModelComputeTime', Unit: 'Milliseconds' },
+              { Name: 'ModelItems', Unit: 'Count' },
+            ],
+          },
+        ],
+      },
+    });
+    expect(plain).not.toHaveProperty('_aws');
   });
 
   it('leaves out what is below its level, and never a failure of ours', () => {

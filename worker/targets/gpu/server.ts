@@ -1,7 +1,7 @@
 /**
  * The calls to one v2 server: metadata, readiness, inference. Owns urls, authentication and bodies.
  */
-import { DEADLINE_HEADER, REQUEST_ID_HEADER } from '../../../shared/names.ts';
+import { DEADLINE_HEADER, REQUEST_ID_HEADER, TRACEPARENT_HEADER } from '../../../shared/names.ts';
 import { HEADER_LENGTH_HEADER, joinBody } from '../../../shared/open-inference/split-body.ts';
 import { writeTensors } from '../../../shared/open-inference/write-tensors.ts';
 import type { RemoteModel } from '../../../shared/schema/config.ts';
@@ -58,6 +58,7 @@ export function createOpenInferenceServer(options: ServerOptions): OpenInference
         ...authorization,
         [REQUEST_ID_HEADER]: call.requestId,
         [DEADLINE_HEADER]: String(Math.round(call.timeoutMs)),
+        ...(call.traceparent === undefined ? {} : { [TRACEPARENT_HEADER]: call.traceparent }),
         'content-type': options.binaryTensors ? 'application/octet-stream' : 'application/json',
         ...(options.binaryTensors ? { [HEADER_LENGTH_HEADER]: String(json.byteLength) } : {}),
       };
