@@ -137,6 +137,26 @@ describe('a batch', () => {
     expect(results.every(({ answer }) => answer?.predictions.length === 1)).toBe(true);
   }, 240_000);
 
+  it('outlives a store that is away for a while, before and during the run', async () => {
+    await stack.batches.s3.setFault({ kind: 'status', status: 503 });
+    const refused = await call('POST', '', undefined, ask('wake me up at seven'));
+    expect([refused.status, ((await refused.json()) as Status).error?.code]).toEqual([503, 'target_unavailable']);
+    await stack.batches.s3.setFault(null);
+    const { id } = await submit(
+      Array.from({ length: 3_000 }, (_unused, at) => ask(`outlive me ${at}`, { placement: 'edge' })),
+    );
+    await expect.poll(async () => (await statusOf(id)).done, { timeout: 60_000, interval: 20 }).toBeGreaterThan(0);
+    await stack.batches.s3.setFault({ kind: 'status', status: 503 });
+    await stack.dynamodb.setFault({ kind: 'refuse' });
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    await stack.dynamodb.setFault(null);
+    await stack.batches.s3.setFault(null);
+    expect(await completed(id)).toMatchObject({ done: 3_000, failed: 0 });
+    expect((await resultsOf(id)).map(({ line }) => line)).toEqual(
+      Array.from({ length: 3_000 }, (_unused, at) => at + 1),
+    );
+  });
+
   it('stops where it is cancelled, and keeps what is finished', async () => {
     const { id } = await submit(Array.from({ length: 8_000 }, (_unused, at) => ask(`cancel me ${at}`)));
     await expect.poll(async () => (await statusOf(id)).done, { timeout: 60_000, interval: 20 }).toBeGreaterThan(0);

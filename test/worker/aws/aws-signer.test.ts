@@ -59,6 +59,33 @@ describe('the signer', () => {
     expect(signed).toMatchObject({ ...headers, 'x-amz-date': DATETIME });
   });
 
+  it.each(['PUT', 'GET'] as const)(
+    'agrees with aws4fetch on a %s of an object, whose digest S3 wants to see',
+    async (method) => {
+      const url = 'https://lines.s3.eu-central-1.amazonaws.com/batches/4f0a-1/input/7.ndjson';
+      const body = bytes(method === 'PUT' ? '{"a":1}\n' : '');
+      const sent = { 'x-amz-content-sha256': createHash('sha256').update(body).digest('hex') };
+      const signed = await createAwsSigner(
+        's3',
+        'eu-central-1',
+        url,
+        { now: () => NOW_MS },
+        method,
+      )(sent, body, temporary);
+      const theirs = await new AwsV4Signer({
+        method,
+        url,
+        headers: sent,
+        ...(method === 'PUT' ? { body } : {}),
+        service: 's3',
+        region: 'eu-central-1',
+        datetime: DATETIME,
+        ...temporary,
+      }).sign();
+      expect(signed['authorization']).toBe(theirs.headers.get('authorization'));
+    },
+  );
+
   it('agrees with aws4fetch on bodies of every length around its own limits', async () => {
     const url = 'https://runtime.sagemaker.eu-central-1.amazonaws.com/endpoints/large/invocations';
     const sign = createAwsSigner('sagemaker', 'eu-central-1', url, { now: () => NOW_MS });
