@@ -77,23 +77,6 @@ function addProduct(x: v128, y: v128, sum: v128): v128 {
 /** Adding it to a small number rounds that, and leaves it in the sum's lowest bits. */
 const ROUNDER: f32 = 12582912
 
-/** 2^x for x <= 0, Cephes' exp2f: within 2e-7 of the true value where that is a normal float; below -126 it stays there. */
-// @ts-ignore: decorator
-@inline
-function power4(x: v128): v128 {
-  const bounded = f32x4.pmax(x, f32x4.splat(-126))
-  const rounded = f32x4.add(bounded, f32x4.splat(ROUNDER))
-  const r = f32x4.sub(bounded, f32x4.sub(rounded, f32x4.splat(ROUNDER)))
-  let sum = f32x4.splat(1.535336188319500e-4)
-  sum = addProduct(sum, r, f32x4.splat(1.339887440266574e-3))
-  sum = addProduct(sum, r, f32x4.splat(9.618437357674640e-3))
-  sum = addProduct(sum, r, f32x4.splat(5.550332471162809e-2))
-  sum = addProduct(sum, r, f32x4.splat(2.402264791363012e-1))
-  sum = addProduct(sum, r, f32x4.splat(6.931472028550421e-1))
-  sum = addProduct(sum, r, f32x4.splat(1))
-  return f32x4.mul(sum, i32x4.add(i32x4.shl(rounded, 23), i32x4.splat(0x3f800000)))
-}
-
 /** Head by head: keys are turned so that four scores come out at once, then softmax by rows, then the mix of values. */
 export function attention(qkv: i32, out: i32, scratch: i32, tokens: i32, dim: i32, heads: i32): void {
   const size = dim / heads
@@ -149,9 +132,31 @@ function softmax(row: i32, count: i32, wide: i32, factor: f32): void {
     ),
   )
   const by = f32x4.splat(factor * <f32>1.44269504088896341)
+  // As in gelu: always 1.
+  const unit: f32 = count < 0 ? 2 : 1
+  const rounder = f32x4.splat(ROUNDER * unit)
+  const one = f32x4.splat(unit)
+  const c1 = f32x4.splat(6.931472028550421e-1 * unit)
+  const c2 = f32x4.splat(2.402264791363012e-1 * unit)
+  const c3 = f32x4.splat(5.550332471162809e-2 * unit)
+  const c4 = f32x4.splat(9.618437357674640e-3 * unit)
+  const c5 = f32x4.splat(1.339887440266574e-3 * unit)
+  const c6 = f32x4.splat(1.535336188319500e-4 * unit)
+  const least = f32x4.splat(-126 * unit)
   let sum = f32x4.splat(0)
+  // 2^x for x <= 0, Cephes' exp2f: within 2e-7 of the true value where that is a normal float; below -126 it stays there.
   for (let t = 0; t < wide; t += 4) {
-    const value = power4(f32x4.mul(f32x4.sub(v128.load(row + (t << 2)), top), by))
+    const x = f32x4.pmax(f32x4.mul(f32x4.sub(v128.load(row + (t << 2)), top), by), least)
+    const rounded = f32x4.add(x, rounder)
+    const r = f32x4.sub(x, f32x4.sub(rounded, rounder))
+    let value = addProduct(c6, r, c5)
+    value = addProduct(value, r, c4)
+    value = addProduct(value, r, c3)
+    value = addProduct(value, r, c2)
+    value = addProduct(value, r, c1)
+    value = addProduct(value, r, one)
+    // The bits of 1 are those of a power's exponent 0.
+    value = f32x4.mul(value, i32x4.add(i32x4.shl(rounded, 23), one))
     v128.store(row + (t << 2), value)
     sum = f32x4.add(sum, value)
   }
@@ -211,39 +216,53 @@ const GELU_4: f32 = 3.800357500000e-05
 const GELU_5: f32 = 4.889063564344e-05
 const GELU_6: f32 = 5.382975000000e-06
 
-/** In place. */
-export function gelu(x: i32, count: i32): void {
-  const end = x + (count << 2)
-  // Two at a time: each waits long for its powers and its division.
-  for (; x + 32 <= end; x += 32) {
-    const a = gelu4(v128.load(x))
-    const b = gelu4(v128.load(x, 16))
-    v128.store(x, a)
-    v128.store(x, b, 16)
-  }
-  for (; x < end; x += 4) store<f32>(x, f32x4.extract_lane(gelu4(v128.load32_splat(x)), 0))
-}
-
 /**
- * 0.5 x (1 + erf(x / sqrt(2))) is the positive part of x less |x| / 2 times the tail of erf, for which Abramowitz and Stegun 7.1.28
+ * In place. 0.5 x (1 + erf(x / sqrt(2))) is the positive part of x less |x| / 2 times the tail of erf, for which Abramowitz and Stegun 7.1.28
  * has 1 / (1 + a1 z + ... + a6 z^6)^16, wrong by at most 3e-7; the coefficients here take |x| for z. Far out the power is infinite.
  */
+export function gelu(x: i32, count: i32): void {
+  // Always 1, which the compiler does not know: constants it would make anew in every turn, these it keeps.
+  const unit: f32 = count < 0 ? 2 : 1
+  const half = f32x4.splat(0.5 * unit)
+  const one = f32x4.splat(unit)
+  const c1 = f32x4.splat(GELU_1 * unit)
+  const c2 = f32x4.splat(GELU_2 * unit)
+  const c3 = f32x4.splat(GELU_3 * unit)
+  const c4 = f32x4.splat(GELU_4 * unit)
+  const c5 = f32x4.splat(GELU_5 * unit)
+  const c6 = f32x4.splat(GELU_6 * unit)
+  const end = x + (count << 2)
+  for (; x + 16 <= end; x += 16) v128.store(x, gelu4(v128.load(x), half, one, c1, c2, c3, c4, c5, c6))
+  for (; x < end; x += 4) {
+    store<f32>(x, f32x4.extract_lane(gelu4(v128.load32_splat(x), half, one, c1, c2, c3, c4, c5, c6), 0))
+  }
+}
+
 // @ts-ignore: decorator
 @inline
-function gelu4(x: v128): v128 {
+function gelu4(
+  x: v128,
+  half: v128,
+  one: v128,
+  c1: v128,
+  c2: v128,
+  c3: v128,
+  c4: v128,
+  c5: v128,
+  c6: v128,
+): v128 {
   const size = f32x4.abs(x)
-  let sum = f32x4.splat(GELU_6)
-  sum = addProduct(sum, size, f32x4.splat(GELU_5))
-  sum = addProduct(sum, size, f32x4.splat(GELU_4))
-  sum = addProduct(sum, size, f32x4.splat(GELU_3))
-  sum = addProduct(sum, size, f32x4.splat(GELU_2))
-  sum = addProduct(sum, size, f32x4.splat(GELU_1))
-  sum = addProduct(sum, size, f32x4.splat(1))
+  let sum = addProduct(c6, size, c5)
+  sum = addProduct(sum, size, c4)
+  sum = addProduct(sum, size, c3)
+  sum = addProduct(sum, size, c2)
+  sum = addProduct(sum, size, c1)
+  sum = addProduct(sum, size, one)
   sum = f32x4.mul(sum, sum)
   sum = f32x4.mul(sum, sum)
   sum = f32x4.mul(sum, sum)
   sum = f32x4.mul(sum, sum)
-  return f32x4.sub(f32x4.pmax(x, f32x4.splat(0)), f32x4.div(f32x4.mul(size, f32x4.splat(0.5)), sum))
+  return f32x4.sub(f32x4.mul(f32x4.add(x, size), half), f32x4.div(f32x4.mul(size, half), sum))
 }
 
 /** x += y */
