@@ -5,6 +5,7 @@
 import { copyFile, link, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { edgeFiles } from '../shared/config/edge-files.ts';
+import { DIFFICULTY_FILE } from '../shared/difficulty/difficulty-file.ts';
 import { ASSETS_FOLDER } from '../shared/schema/weights.ts';
 import { readCards } from './read-cards.ts';
 
@@ -23,6 +24,8 @@ export async function stageWeights(modelsFolder: string, assetsFolder: string): 
 
 async function assetPaths(modelsFolder: string): Promise<string[]> {
   const paths = new Set<string>();
+  const estimate = DIFFICULTY_FILE.weights.path;
+  if (await stat(join(modelsFolder, estimate)).catch(() => undefined)) paths.add(estimate);
   for (const card of await readCards(modelsFolder)) {
     for (const [name, variant] of Object.entries(card.variants)) {
       const { weights, onnx } = edgeFiles(card, name, variant);

@@ -189,6 +189,12 @@ export type Guard = {
   flush(): Promise<void>;
 };
 
+/** How hard texts are, estimated before any model runs. Never waits. */
+export type Difficulty = {
+  /** P(large right) - P(small right) of the hardest; undefined while no estimate is at hand. */
+  of(texts: readonly string[], keepAlive: KeepAlive): number | undefined;
+};
+
 export type AuditedAnswer = {
   readonly shortcut: string;
   readonly calibrationId: string;

@@ -7,6 +7,7 @@ import kernels from './engine/kernels.wasm';
 import type { Item } from '../shared/config/config-items.ts';
 import { reportAttributes } from '../shared/control/isolate-report.ts';
 import { defaultConfig } from '../shared/config/default-config.ts';
+import { DIFFICULTY_FILE } from '../shared/difficulty/difficulty-file.ts';
 import type { Config, TargetSpec } from '../shared/schema/config.ts';
 import type { OnnxWorker } from '../shared/schema/onnx-call.ts';
 import { BUNDLED_WEIGHTS } from './edge-models.ts';
@@ -25,6 +26,7 @@ import type { Clock, ConfigStatus, ConfigStore, GuardStore, Logger, Target } fro
 import { createCacheApi } from './store/cache-api.ts';
 import { createConfigKeeper } from './store/config-keeper.ts';
 import { createDynamoClient, type DynamoClient } from './store/dynamodb-client.ts';
+import { createDifficultyKeeper } from './store/difficulty-keeper.ts';
 import { createGuardKeeper } from './store/guard-keeper.ts';
 import { createLruCache } from './store/lru-cache.ts';
 import { createDynamoMetricsStore } from './store/metrics-store.ts';
@@ -137,6 +139,12 @@ function createServices(bindings: unknown): Services {
       createCacheApi({ open: () => caches.default }),
       clock,
     ),
+    difficulty: createDifficultyKeeper({
+      read: () => createWeightsReader({ bundled: {}, assets: env.ASSETS, bucket: undefined })(DIFFICULTY_FILE),
+      clock,
+      onFailure: (error) =>
+        logger.log('warn', 'the difficulty estimate cannot be read', '', { detail: messageOf(error) }),
+    }),
     guard: createGuardKeeper({
       store: table && storedGuard(table),
       clock,

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { modelCardsSource } from '../../local/model-cards.ts';
 import { readCards } from '../../local/read-cards.ts';
+import { DIFFICULTY_FILE } from '../../shared/difficulty/difficulty-file.ts';
 import { stageWeights } from '../../local/stage-weights.ts';
 import { parseConfig } from '../../shared/config/parse-config.ts';
 import { BUNDLED_VARIANTS } from '../../shared/config/edge-files.ts';
@@ -27,7 +28,8 @@ it('are staged as static assets where the script does not carry them, and nothin
   const staged = await stageWeights(MODELS, folder);
   const wanted = variants
     .filter(({ id, variant }) => variant.runtime === 'engine' && !BUNDLED_VARIANTS.includes(id))
-    .map(({ card, variant }) => `${card.name}/${variant.file}`);
+    .map(({ card, variant }) => `${card.name}/${variant.file}`)
+    .concat(DIFFICULTY_FILE.weights.path);
   expect(staged).toEqual(wanted.toSorted());
   const entries = await readdir(join(folder, 'weights'), { recursive: true, withFileTypes: true });
   expect(entries.filter((entry) => entry.isFile())).toHaveLength(wanted.length);

@@ -83,7 +83,10 @@ export function failing(reason: Extract<TargetResult, { kind: 'failed' }>['reaso
 
 export function createHarness(
   overrides: Partial<
-    Pick<Services, 'graphqlIntrospection' | 'access' | 'metricsStore' | 'guard' | 'clock' | 'batches' | 'sink'>
+    Pick<
+      Services,
+      'graphqlIntrospection' | 'access' | 'metricsStore' | 'guard' | 'clock' | 'batches' | 'sink' | 'difficulty'
+    >
   > & {
     config?: Config;
     /** In place of one that always has `config` in force. */
@@ -163,6 +166,7 @@ export function createHarness(
       return targets;
     },
     cache: createAnswerCache(createLruCache<StoredAnswer>(1_000_000), sharedCache, clock),
+    difficulty: overrides.difficulty ?? { of: () => undefined },
     guard: overrides.guard ?? createGuardKeeper({ store: undefined, clock, random: () => 0.5, isolateId: 'test' }),
     sink: overrides.sink ?? {
       addAudits: (audits) => addAudits(counted, audits),

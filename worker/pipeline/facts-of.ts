@@ -27,6 +27,7 @@ export function factsOf(trip: Trip, services: Services, keepAlive: KeepAlive): F
     itemCount: inputCount(request.input),
     inputBytes: inputBytes(request.input),
     inputChars: inputChars(request.input),
+    difficulty: difficultyOf(trip, services, keepAlive),
     model: served.model,
     route: served.route,
     targets: served.targets.map((spec) =>
@@ -41,6 +42,23 @@ export function factsOf(trip: Trip, services: Services, keepAlive: KeepAlive): F
         : acceptConfidenceOf(services.guard.standings(served.route, served.model, keepAlive)),
     gatewayPrice: config.gateway_price,
   };
+}
+
+/** Only where the route looks at it, and the caller has not said it himself. */
+function difficultyOf(trip: Trip, { difficulty }: Services, keepAlive: KeepAlive): number | undefined {
+  const { request, served } = trip.mustHaveParsed();
+  const { input, requirements } = request;
+  if (served.route.skip_above_difficulty === undefined || requirements.complexity !== 'auto') return undefined;
+  switch (input.kind) {
+    case 'text':
+      return difficulty.of(input.texts, keepAlive);
+    case 'chat':
+      return difficulty.of([input.messages.at(-1)?.content ?? ''], keepAlive);
+    case 'image':
+    case 'numbers':
+    case 'tensors':
+      return undefined;
+  }
 }
 
 const NO_METADATA = {};

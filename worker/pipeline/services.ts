@@ -6,6 +6,7 @@ import type {
   Clock,
   ConfigKeeper,
   Devices,
+  Difficulty,
   Guard,
   Logger,
   MetricsStore,
@@ -33,6 +34,7 @@ export type Services = {
   readonly targetsOf: (config: Config) => ReadonlyMap<string, Target>;
   readonly cache: AnswerCache;
   readonly guard: Guard;
+  readonly difficulty: Difficulty;
   /** Absent where no bucket and queue are configured. */
   readonly batches: Batches | undefined;
   readonly sink: RecordSink;
