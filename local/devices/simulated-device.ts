@@ -8,7 +8,7 @@ import type { DeviceMessage } from '../../shared/device/messages.ts';
 import { readImage, sizeOf, type ModelImage } from '../../shared/device/model-image.ts';
 import { runImage } from '../../shared/device/run-image.ts';
 import type { DeviceTensor } from '../../shared/device/tensor.ts';
-import type { DeviceEvent } from './start-devices.ts';
+import type { DeviceEvent } from './device-event.ts';
 
 export type SimulatedDeviceOptions = {
   readonly url: string;

@@ -11,22 +11,9 @@ import { createInterface } from 'node:readline';
 import { REPOSITORY_ROOT } from '../bundle-worker.ts';
 import { deferred } from '../lib/deferred.ts';
 import { compileClient } from './compile-client.ts';
+import type { DeviceEvent } from './device-event.ts';
 import type { LocalDevice } from './device-pool.ts';
 import { SimulatedDevice } from './simulated-device.ts';
-
-/** One line of a device: `event` is welcome, resumed, threshold, model, lost or answer. */
-export type DeviceEvent = {
-  readonly device: string;
-  readonly event: string;
-  readonly threshold?: number;
-  /** First four bytes of the model's SHA-256, hex; empty: none. */
-  readonly model?: string;
-  readonly at_ms?: number;
-  readonly by?: 'device' | 'gateway';
-  readonly status?: number;
-  readonly label?: number;
-  readonly confidence?: number;
-};
 
 export type DeviceOptions = {
   readonly url: string;

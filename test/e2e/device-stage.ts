@@ -1,6 +1,7 @@
 /** A stack with a pool of devices behind a network that can be cut: what the device tests and the device benchmark share. */
 import { makeDevices, withDevices, type LocalDevice } from '../../local/devices/device-pool.ts';
-import { startDevices, type DeviceEvent, type DeviceOptions, type Devices } from '../../local/devices/start-devices.ts';
+import type { DeviceEvent } from '../../local/devices/device-event.ts';
+import { startDevices, type DeviceOptions, type Devices } from '../../local/devices/start-devices.ts';
 import { startStack, type Stack } from '../../local/stack.ts';
 import type { Config } from '../../shared/schema/config.ts';
 import { startCuttingProxy, type CuttingProxy } from '../fakes/cutting-proxy.ts';

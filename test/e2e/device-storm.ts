@@ -4,7 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DEVICE_MODEL_FILE, type DeviceEvent } from '../../local/devices/start-devices.ts';
+import type { DeviceEvent } from '../../local/devices/device-event.ts';
+import { DEVICE_MODEL_FILE } from '../../local/devices/start-devices.ts';
 import { readImage, type ModelImage } from '../../shared/device/model-image.ts';
 import { runImage } from '../../shared/device/run-image.ts';
 import type { CuttingProxy } from '../fakes/cutting-proxy.ts';

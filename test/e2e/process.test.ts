@@ -30,7 +30,7 @@ describe('npm start -- --once', () => {
     const output = command.output();
     expect(code, output).toBe(0);
     expect(output).toMatch(/^input +answer +confidence +place +ms +USD +reason$/m);
-    const rows = output.split('\n').filter((line) => /\b(edge|lambda|sagemaker) \(\w+\)|cache \(hit\)/.test(line));
+    const rows = output.split('\n').filter((line) => /\b(edge|mcu|lambda|sagemaker) \(\w+\)|cache \(hit\)/.test(line));
     expect(rows.length).toBeGreaterThan(8);
     expect(output).toMatch(
       /^how much money is in my savings account +balance +\d\.\d{3} +edge \(micro\) +[\d.]+ +0\.\d{9} /m,
