@@ -171,8 +171,7 @@ class Run {
     const { clock, state, breakerPolicy, served, request, requestId, trace, signal, targetOf } = this.#context;
     const planned = this.#planned(index);
     const positions = this.#answers.openPositions();
-    this.#begun += 1;
-    const begun: Begun = { planned, why, positions, startedAtMs: clock.now(), number: this.#begun };
+    const begun: Begun = { planned, why, positions, startedAtMs: clock.now(), number: (this.#begun += 1) };
     const target = targetOf(planned.target);
     if (target === undefined || !state.attemptStarted(planned.target, begun.startedAtMs, breakerPolicy)) {
       this.#finished.push({ index, outcome: { kind: 'failed', reason: 'connect_failed' }, costNanos: 0 });
