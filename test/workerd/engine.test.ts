@@ -50,7 +50,7 @@ describe.each([
     const model = await engine.loadModel(FILES[name] ?? new ArrayBuffer(0));
     const rows = ROWS.filter((row) => row.model === name);
     expect(rows).toHaveLength(4);
-    for (const row of rows) expect(errorOf(model, row)).toBeLessThan(0.1);
+    for (const row of rows) expect(errorOf(model, row)).toBeLessThan(0.02);
   });
 });
 
