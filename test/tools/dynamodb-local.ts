@@ -19,7 +19,12 @@ const JAR_SHA256 = '41a32e0a840a1fa375d7b3955e60d4b1db94c423ef9e14a43ee9b4cf9c2f
 const MAIN_CLASS = 'software.amazon.dynamodb.services.local.main.ServerRunner';
 const MIN_JAVA = 17;
 const START_TIMEOUT_MS = 30_000;
-const TESTS = ['test/contract/stores.test.ts', 'test/contract/aws-wire.test.ts', 'test/worker/store/dynamodb.test.ts'];
+const TESTS = [
+  'test/contract/stores.test.ts',
+  'test/contract/aws-wire.test.ts',
+  'test/worker/store/dynamodb.test.ts',
+  'test/lambdas/rollup/handler.test.ts',
+];
 
 const { values } = parseArgs({ options: { download: { type: 'boolean', default: false } } });
 process.exitCode = await main();
