@@ -7,7 +7,7 @@ import type { Config, TargetSpec } from '../../shared/schema/config.ts';
 
 export type LocalDevice = { readonly id: string; readonly key: string };
 
-const LOCAL_POOL = 'simulated';
+export const LOCAL_POOL = 'simulated';
 const MCU_TARGET = 'mcu';
 /** Whose cache and budgets a device's questions use. */
 const TENANT = 'devices';

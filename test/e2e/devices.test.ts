@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { compileClient } from '../../local/devices/compile-client.ts';
+import { LOCAL_POOL } from '../../local/devices/device-pool.ts';
 import { DEVICE_MODEL_FILE } from '../../local/devices/start-devices.ts';
 import { encodeFrame } from '../../shared/device/frame.ts';
 import { readImage, writeImage } from '../../shared/device/model-image.ts';
@@ -87,6 +88,26 @@ describe(`devices in ${NOTE}`, () => {
     await running.close();
     await vi.waitFor(async () => expect((await listed()).filter(({ connected }) => connected)).toEqual([]), SOON);
     expect((await listed())[0]?.last_seen).not.toBeNull();
+  });
+
+  it('are still there, and known, after their hub has slept', async () => {
+    const [device = fail()] = stage.pool;
+    const running = await stage.start([device]);
+    const isConnected = async (): Promise<boolean | undefined> =>
+      (await listed()).find(({ id }) => id === device.id)?.connected;
+    await vi.waitFor(async () => expect(await isConnected()).toBe(true), SOON);
+    const before = stage.events.of(device.id, 'lost').length;
+    const [row = fail()] = golden.rows;
+    const request = { model_name: 'digits', input_data: row.pixels_base64, variant: 'micro', cache: 'bypass' };
+    for (let round = 0; round < 3; round += 1) {
+      await stage.stack.worker.putHubToSleep(`${LOCAL_POOL}/0`);
+      const { body } = await ask(stage.stack.url, request);
+      expect(body.predictions?.[0]).toMatchObject({ target: 'mcu', label: '8' });
+    }
+    await stage.stack.worker.putHubToSleep(`${LOCAL_POOL}/0`);
+    expect(await isConnected()).toBe(true);
+    expect(stage.events.of(device.id, 'lost')).toHaveLength(before);
+    await running.close();
   });
 
   it('take a new model in pieces over a network that keeps breaking, switch once, and answer with it', async () => {
