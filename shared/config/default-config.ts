@@ -3,7 +3,7 @@
  * Without cloud places the worker serves its edge variants and says why it cannot escalate.
  * Prices are list prices read in November 2026; every one is configuration, so publish your own.
  */
-import type { Card, CardVariant } from '../schema/card.ts';
+import { isClassification, type Card, type CardVariant } from '../schema/card.ts';
 import type { Config, ModelSpec, RouteSpec, TargetSpec } from '../schema/config.ts';
 import { edgeFiles, hasOnnxAtEdge } from './edge-files.ts';
 
@@ -178,7 +178,9 @@ function served(
 
 function routeFor(card: Card): RouteSpec {
   const accept = DEFAULT_ACCEPT_CONFIDENCE[card.name];
-  const names = Object.keys(card.variants).filter((name) => NO_STEPS[card.name]?.includes(name) !== true);
+  const steppable = Object.keys(card.variants).filter((name) => NO_STEPS[card.name]?.includes(name) !== true);
+  // Vectors of two variants cannot be compared: one answers, whatever happens, and others are asked by pinning them.
+  const names = isClassification(card.task) ? steppable : steppable.slice(0, 1);
   const steps = names.map((variant, index, all) => ({
     variant,
     accept_confidence: index === all.length - 1 ? 0 : (accept?.[variant] ?? DEFAULT_ACCEPT),

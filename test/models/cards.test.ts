@@ -72,6 +72,12 @@ describe('the shipped models', () => {
     }
   });
 
+  it('are answered from one vector space where they are embeddings', () => {
+    const cloud = { region: 'us-east-1', lambdaFunctionUrl: null, sagemakerEndpointName: null, sagemakerBaseUrl: null };
+    const { policy } = defaultConfig(cards, cloud).routes.find(({ model }) => model === 'embed') ?? {};
+    expect(policy).toEqual({ kind: 'cascade', steps: [{ variant: 'micro', accept_confidence: 0 }] });
+  });
+
   it('make a default configuration that is whole', () => {
     const cloud = { region: 'us-east-1', lambdaFunctionUrl: null, sagemakerEndpointName: null, sagemakerBaseUrl: null };
     expect(parseConfig(defaultConfig(cards, cloud))).toMatchObject({ ok: true });
