@@ -18,8 +18,9 @@ const tensorSchema = z.looseObject({
   shape: z
     .array(z.int('must be a whole number').check(z.minimum(0, 'must not be negative')), 'must be a list of lengths')
     .check(z.maxLength(MAX_RANK, `has more than ${MAX_RANK} dimensions`)),
-  parameters: z.optional(parametersSchema),
-  data: z.optional(z.array(z.unknown(), 'must be a list')),
+  // KServe writes null where it has nothing to say.
+  parameters: z.optional(z.nullable(parametersSchema)),
+  data: z.optional(z.nullable(z.array(z.unknown(), 'must be a list'))),
 });
 
 const tensorsSchema = z
@@ -70,7 +71,8 @@ function binarySize({ parameters, data }: WireTensor, path: string): number | un
   if (size === undefined) return undefined;
   if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0)
     throw new OpenInferenceError(`${path}.parameters.binary_data_size`, 'must be a number of bytes');
-  if (data !== undefined) throw new OpenInferenceError(`${path}.data`, 'is given beside binary_data_size');
+  if (data !== undefined && data !== null)
+    throw new OpenInferenceError(`${path}.data`, 'is given beside binary_data_size');
   return size;
 }
 
@@ -80,7 +82,7 @@ function fromJson(
   path: string,
   encode: (text: string) => Uint8Array,
 ): Uint8Array {
-  if (data === undefined) throw new OpenInferenceError(`${path}.data`, 'is missing');
+  if (data === undefined || data === null) throw new OpenInferenceError(`${path}.data`, 'is missing');
   const flat = flattenElements(data);
   if (flat === undefined) throw new OpenInferenceError(`${path}.data`, 'is nested too deeply');
   if (flat.length !== count)

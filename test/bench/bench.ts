@@ -29,6 +29,10 @@ const BUNDLE_FLAGS = { bundle_gzip_kb: '--minify=true', bundle_gzip_unminified_k
 const UNITS: Readonly<Record<string, string>> = {
   edge_text_rps: 'requests/s',
   edge_text_cpu_ms: 'ms',
+  open_inference_rps: 'requests/s',
+  open_inference_cpu_ms: 'ms',
+  graphql_rps: 'requests/s',
+  graphql_cpu_ms: 'ms',
   cache_hit_rps: 'requests/s',
   cache_hit_cpu_ms: 'ms',
   escalated_rps: 'requests/s',

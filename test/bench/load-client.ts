@@ -24,7 +24,7 @@ process.on('message', (job: LoadJob) => {
 let sent = 0;
 
 async function run(job: LoadJob): Promise<LoadResult> {
-  const requests = job.bodies.map((body) => requestText(body));
+  const requests = job.bodies.map((body) => requestText(body, job.path));
   const fixed = requests.map((text) => Buffer.from(text, 'utf8'));
   const startedAtMs = performance.now();
   const endAtMs = startedAtMs + job.durationMs;
@@ -79,9 +79,9 @@ function loop(port: number, nextRequest: () => Buffer | undefined, take: (head: 
 }
 
 /** The length is that of the body with its stamp, which always has the same length. */
-function requestText(body: string): string {
+function requestText(body: string, path = '/v1/infer'): string {
   const lengthBytes = Buffer.byteLength(body.replace(STAMP, stampOf(0)), 'utf8');
-  return `POST /v1/infer HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: ${lengthBytes}\r\n\r\n${body}`;
+  return `POST ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: ${lengthBytes}\r\n\r\n${body}`;
 }
 
 const STAMP_LENGTH = 13;

@@ -6,6 +6,8 @@ export type LoadJob = {
   readonly port: number;
   /** JSON bodies, sent in turn. */
   readonly bodies: readonly string[];
+  /** Default /v1/infer. */
+  readonly path?: string;
   /** Makes every body differ in characters that no model reads, so that no cache knows it. */
   readonly unique: boolean;
   readonly connections: number;

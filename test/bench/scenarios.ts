@@ -13,7 +13,7 @@ export type Scenario = {
   readonly worker: WorkerName;
   /** Every body is sent once, unmeasured, before each run: what other scenarios sent may have driven it out of the cache. */
   readonly primed?: boolean;
-} & Pick<LoadJob, 'bodies' | 'unique' | 'expectHeaders'>;
+} & Pick<LoadJob, 'bodies' | 'path' | 'unique' | 'expectHeaders'>;
 
 const MODEL = 'intent';
 const VALIDATION = fileURLToPath(new URL('../../models/intent/validation.csv.gz', import.meta.url));
@@ -77,6 +77,23 @@ export function scenarios({ edge, escalated }: SortedSentences): readonly Scenar
       unique: true,
       expectHeaders: ['x-target-used: edge', 'x-cache: miss'],
     },
+    // The same sentences in other words: what a protocol adds is the difference.
+    {
+      name: 'open_inference',
+      worker: 'gateway',
+      path: `/v2/models/${MODEL}/infer`,
+      bodies: edge.map((text) => openInferenceBody(text + STAMP)),
+      unique: true,
+      expectHeaders: ['x-target-used: edge', 'x-cache: miss'],
+    },
+    {
+      name: 'graphql',
+      worker: 'gateway',
+      path: '/graphql',
+      bodies: edge.map((text) => graphQlBody(text + STAMP)),
+      unique: true,
+      expectHeaders: ['x-target-used: edge', 'x-cache: miss'],
+    },
     {
       name: 'cache_hit',
       worker: 'gateway',
@@ -106,4 +123,13 @@ export function scenarios({ edge, escalated }: SortedSentences): readonly Scenar
 
 function body(text: string, extra: object = {}): string {
   return JSON.stringify({ model_name: MODEL, input_data: text, ...extra });
+}
+
+function openInferenceBody(text: string): string {
+  return JSON.stringify({ inputs: [{ name: 'text', datatype: 'BYTES', shape: [1], data: [text] }] });
+}
+
+function graphQlBody(text: string): string {
+  const query = `query ($input: JSON!) { infer(model: "${MODEL}", input: $input) { predictions { label confidence } targetUsed { id } costUsd } }`;
+  return JSON.stringify({ query, variables: { input: text } });
 }

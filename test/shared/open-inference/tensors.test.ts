@@ -44,6 +44,11 @@ describe('tensors of a v2 body', () => {
     expect(read(asBinary.list, rest)).toEqual([tensor]);
   });
 
+  it('may say nothing by null, as KServe does', () => {
+    expect(read([{ ...x, parameters: null }])).toEqual(read([x]));
+    expect(read([binary({ data: null })], eight)).toHaveLength(1);
+  });
+
   it('may mix JSON and binary ones', () => {
     const tensors = read(
       [binary({ name: 'a' }), x, binary({ name: 'b', shape: [1] }, 4)],

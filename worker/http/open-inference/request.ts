@@ -18,13 +18,13 @@ const parametersSchema = z.record(z.string(), z.unknown());
 
 const outputSchema = z.looseObject({
   name: z.string('must be a text'),
-  parameters: z.optional(parametersSchema),
+  parameters: z.optional(z.nullable(parametersSchema)),
 });
 
 const bodySchema = z.looseObject(
   {
     id: z.optional(z.string('must be a text').check(z.maxLength(256, 'has more than 256 characters'))),
-    parameters: z.optional(parametersSchema),
+    parameters: z.optional(z.nullable(parametersSchema)),
     inputs: z.unknown().check(z.refine((value) => value !== undefined, 'is missing')),
     outputs: z.optional(z.array(outputSchema, 'must be a list of outputs')),
   },
@@ -68,7 +68,8 @@ export async function readOpenInferenceRequest(
       field,
     });
   }
-  const { id, parameters = {}, inputs, outputs } = parsed.data;
+  const { id, inputs, outputs } = parsed.data;
+  const parameters = parsed.data.parameters ?? {};
   const requirements = Object.fromEntries(
     Object.entries(parameters).filter(([name, value]) => isRequirement(name, value)),
   );
