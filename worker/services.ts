@@ -22,12 +22,13 @@ import { sha256Hex } from './pipeline/identify.ts';
 import { createAnswerCache, type StoredAnswer } from './pipeline/lookup.ts';
 import type { Services } from './pipeline/services.ts';
 import { MODEL_CARDS } from './model-cards.ts';
-import type { Clock, ConfigStatus, ConfigStore, GuardStore, Logger, Target } from './ports.ts';
+import type { Clock, ConfigStatus, Logger, Target } from './ports.ts';
 import { createCacheApi } from './store/cache-api.ts';
 import { createConfigKeeper } from './store/config-keeper.ts';
 import { createDynamoClient, type DynamoClient } from './store/dynamodb-client.ts';
 import { createDifficultyKeeper } from './store/difficulty-keeper.ts';
 import { createGuardKeeper } from './store/guard-keeper.ts';
+import { storedConfig, storedGuard } from './store/lazy-stores.ts';
 import { createLruCache } from './store/lru-cache.ts';
 import { createDynamoMetricsStore } from './store/metrics-store.ts';
 import { openBatches } from './store/open-batches.ts';
@@ -182,27 +183,6 @@ function isolateReport(status: ConfigStatus, place: string, clock: Clock): Item 
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-/** The schema of a stored configuration takes longer to build than a first answer may; it is built when one is read. */
-function storedConfig(table: DynamoClient, environment: string): ConfigStore {
-  return {
-    async load(knownVersion, signal) {
-      const { createDynamoConfigStore } = await import('./store/dynamodb-config-store.ts');
-      return createDynamoConfigStore(table, environment).load(knownVersion, signal);
-    },
-  };
-}
-
-/** Loaded when a route with a guarantee is first read, for the same reason. */
-function storedGuard(table: DynamoClient): GuardStore {
-  const opened = async () => (await import('./store/guard-store.ts')).createDynamoGuardStore(table);
-  return {
-    read: async (...asked) => (await opened()).read(...asked),
-    readWindows: async (...asked) => (await opened()).readWindows(...asked),
-    putWindow: async (window) => (await opened()).putWindow(window),
-    putSnapshot: async (...state) => (await opened()).putSnapshot(...state),
-  };
 }
 
 function embeddedConfig(env: WorkerEnv): Config {
