@@ -20,6 +20,7 @@ export default defineConfig({
         'worker/index.ts',
         'worker/services.ts',
         'worker/edge-models.ts',
+        'worker/model-cards.ts',
         'worker/devices/{device-hub,device-models,open-hub}.ts',
         'worker/ort/**',
         'worker/targets/edge-onnx.ts',
