@@ -17,6 +17,7 @@ import { createDevices } from './devices/directory.ts';
 import { createHubs, type Hubs } from './devices/hubs.ts';
 import { parseEnv, type WorkerEnv } from './env.ts';
 import { IsolateState } from './isolate-state.ts';
+import { secretFrom } from './secret-from.ts';
 import { createLogger } from './logger.ts';
 import { sha256Hex } from './pipeline/identify.ts';
 import { createAnswerCache, type StoredAnswer } from './pipeline/lookup.ts';
@@ -265,11 +266,4 @@ function targetsFactory(
     }
     return targets;
   };
-}
-
-/** Secrets that the configuration names are not known beforehand, so they are read as they are asked for. */
-function secretFrom(bindings: unknown, name: string): string | undefined {
-  if (typeof bindings !== 'object' || bindings === null) return undefined;
-  const value: unknown = Reflect.get(bindings, name);
-  return typeof value === 'string' && value !== '' ? value : undefined;
 }
