@@ -35,7 +35,7 @@ export function eligible(
 ): Eligible {
   const candidates: Candidate[] = [];
   const refused: Refusal[] = [];
-  const reportedDown: Candidate[] = [];
+  const doubtful: Doubtful[] = [];
   const deadlineZ = normalQuantile(facts.route.deadline_probability);
   for (const state of facts.targets) {
     let targetRefusal: Refused | undefined;
@@ -58,14 +58,28 @@ export function eligible(
       if (maxNanos !== undefined && totalNanos > maxNanos) {
         const { reason, detail, retryAfterMs } = tooDear(totalNanos, maxNanos, facts);
         refused.push(refusalOf(state.spec, served.variant, reason, detail, retryAfterMs));
-      } else (condition.isDown ? reportedDown : candidates).push(candidate);
+        continue;
+      }
+      const doubt = doubtAbout(state, condition);
+      if (doubt === undefined) candidates.push(candidate);
+      else doubtful.push({ candidate, doubt });
     }
   }
-  // A probe may be wrong: where it leaves nobody, its word is not taken.
-  if (candidates.length === 0) return { candidates: reportedDown, refused };
-  for (const { spec, variant } of reportedDown)
-    refused.push(refusalOf(spec, variant, 'reported_down', 'the last probe found it down'));
+  // A probe may be wrong, and a limit is only learned: where they leave nobody, they are not obeyed.
+  if (candidates.length === 0) return { candidates: doubtful.map(({ candidate }) => candidate), refused };
+  for (const { candidate, doubt } of doubtful)
+    refused.push(refusalOf(candidate.spec, candidate.variant, doubt.reason, doubt.detail, doubt.retryAfterMs));
   return { candidates, refused };
+}
+
+type Doubtful = { readonly candidate: Candidate; readonly doubt: Refused };
+
+/** What speaks against a place as long as there is another. */
+function doubtAbout({ inFlight, concurrencyLimit }: TargetState, condition: Condition): Refused | undefined {
+  if (condition.isDown) return { reason: 'reported_down', detail: 'the last probe found it down' };
+  if (inFlight < (concurrencyLimit ?? Infinity)) return undefined;
+  const detail = `${inFlight} running, it bears ${Math.floor(concurrencyLimit ?? 0)} as of late`;
+  return { reason: 'concurrency_limit', detail, retryAfterMs: PROBE_RETRY_MS };
 }
 
 function tooDear(totalNanos: number, maxNanos: number, { budgetNanos, route }: Facts): Refused {
@@ -108,11 +122,10 @@ function refuseTarget(state: TargetState, facts: Facts, { targets, label }: Chos
   }
   if (verdict === 'half_open_busy')
     return { reason: 'breaker_half_open', detail: 'a probe is under way', retryAfterMs: PROBE_RETRY_MS };
-  const limit = Math.min(spec.max_concurrency, state.concurrencyLimit ?? Infinity);
-  if (state.inFlight >= limit) {
+  if (state.inFlight >= spec.max_concurrency) {
     return {
       reason: 'concurrency_limit',
-      detail: `${state.inFlight} running, ${Math.floor(limit)} allowed`,
+      detail: `${state.inFlight} running, ${spec.max_concurrency} allowed`,
       retryAfterMs: PROBE_RETRY_MS,
     };
   }

@@ -22,6 +22,8 @@ const STRONGEST_PULL = 4;
 const LEAST_MS = 0.01;
 /** Short over long above it: the place is queueing. */
 const QUEUEING_RATIO = 2;
+/** And by no less: a few milliseconds more are no queue worth refusing anybody for. */
+const LEAST_QUEUE_MS = 50;
 const QUEUEING_DECREASE = 0.9;
 const THROTTLED_DECREASE = 0.7;
 /** A slow place is not made faster by asking it one thing at a time: latency alone never goes below. */
@@ -43,7 +45,8 @@ export function reduceLimit(state: LimitState, event: LimitEvent, most: number):
   const latencyMs = event.latencyMs > LEAST_MS ? event.latencyMs : LEAST_MS;
   const longMs = state.longMs === 0 ? latencyMs : towards(state.longMs, latencyMs, LONG_WEIGHT);
   const shortMs = state.shortMs === 0 ? latencyMs : towards(state.shortMs, latencyMs, SHORT_WEIGHT);
-  return { limit: nextLimit(limit, event.inFlight, shortMs > QUEUEING_RATIO * longMs, most), longMs, shortMs };
+  const isQueueing = shortMs > QUEUEING_RATIO * longMs && shortMs - longMs > LEAST_QUEUE_MS;
+  return { limit: nextLimit(limit, event.inFlight, isQueueing, most), longMs, shortMs };
 }
 
 /** A geometric mean in which one answer pulls no harder than one four times as slow: outliers are no queue. */

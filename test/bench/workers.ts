@@ -32,6 +32,8 @@ export function workerSetups(
           AWS_ACCESS_KEY_ID: 'AKIABENCHMARKONLY000',
           AWS_SECRET_ACCESS_KEY: 'only-to-pay-for-signing',
           LAMBDA_FUNCTION_URL: upstreamUrl,
+          SAGEMAKER_ENDPOINT_NAME: 'large',
+          SAGEMAKER_BASE_URL: upstreamUrl,
         },
       },
     },

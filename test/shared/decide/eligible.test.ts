@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { decide } from '../../../shared/decide/plan.ts';
 import type { Refusal, RefusalReason } from '../../../shared/decide/plan-types.ts';
-import type { FactsOptions } from './world.ts';
+import type { FactsOptions, TargetOptions } from './world.ts';
 import { edge, factsWith, GATEWAY_NANOS, lambda, NOW_MS, sagemaker, target } from './world.ts';
 
 function refusalsOf(options: FactsOptions): readonly Refusal[] {
@@ -222,5 +222,11 @@ describe('eligible', () => {
     const plan = decide(factsWith({ requirements: { maxCostNanos: 0 } }));
     expect(plan.attempts).toEqual([]);
     expect(plan.refused.map((refusal) => refusal.reason)).toEqual(['over_budget', 'over_budget', 'over_budget']);
+  });
+
+  it('asks a place beyond what it bore of late where there is no other, never beyond what is configured', () => {
+    const asked = (options: TargetOptions) =>
+      decide(factsWith({ targets: [lambda({ inFlight: 5, concurrencyLimit: 5, ...options })] })).attempts.length;
+    expect([asked({}), asked({ max_concurrency: 5 })]).toEqual([1, 0]);
   });
 });

@@ -30,6 +30,11 @@ describe('a learned concurrency limit', () => {
     expect(after(settled, 40, { kind: 'answered', latencyMs: 4_000, inFlight: 1 }).limit).toBeGreaterThanOrEqual(4);
   });
 
+  it('does not fall for a few milliseconds more, however many times as much they are', () => {
+    const quick = after(initialLimit(MOST), 300, { kind: 'answered', latencyMs: 1, inFlight: 10 });
+    expect(after(quick, 200, { kind: 'answered', latencyMs: 20, inFlight: 40 }).limit).toBe(MOST);
+  });
+
   it('does not fall for slow answers among quick ones, however slow', () => {
     let state = settled;
     for (let answer = 0; answer < 2_000; answer += 1) {
