@@ -65,11 +65,22 @@ export function eligible(
       else doubtful.push({ candidate, doubt });
     }
   }
-  // A probe may be wrong, and a limit is only learned: where they leave nobody, they are not obeyed.
-  if (candidates.length === 0) return { candidates: doubtful.map(({ candidate }) => candidate), refused };
-  for (const { candidate, doubt } of doubtful)
-    refused.push(refusalOf(candidate.spec, candidate.variant, doubt.reason, doubt.detail, doubt.retryAfterMs));
+  if (doubtful.length > 0) weigh(doubtful, candidates, refused);
   return { candidates, refused };
+}
+
+/**
+ * A probe may be wrong, and a limit is only learned: where they leave nobody, they are not obeyed. A limit moves load to an
+ * equal place; it does not take a variant away.
+ */
+function weigh(doubtful: readonly Doubtful[], candidates: Candidate[], refused: Refusal[]): void {
+  const sure = new Set(candidates.map(({ variant }) => variant));
+  for (const { candidate, doubt } of doubtful) {
+    const { spec, variant } = candidate;
+    const isNeeded = doubt.reason === 'concurrency_limit' ? !sure.has(variant) : sure.size === 0;
+    if (isNeeded) candidates.push(candidate);
+    else refused.push(refusalOf(spec, variant, doubt.reason, doubt.detail, doubt.retryAfterMs));
+  }
 }
 
 type Doubtful = { readonly candidate: Candidate; readonly doubt: Refused };

@@ -189,10 +189,10 @@ const rows: readonly Row[] = [
   ],
   [
     'a learned concurrency limit',
-    { targets: [edge(), lambda({ inFlight: 5 }), sagemaker()] },
-    walk,
-    { targets: [edge(), lambda({ inFlight: 5, concurrencyLimit: 4.7 }), sagemaker()] },
-    'edge > sagemaker | ',
+    { policy: { kind: 'fastest' }, targets: clouds({ inFlight: 5 }) },
+    'cloud-a | cloud-b',
+    { policy: { kind: 'fastest' }, targets: clouds({ inFlight: 5, concurrencyLimit: 4.7 }) },
+    'cloud-b | ',
   ],
   [
     'availability as the probe found it',
