@@ -5,7 +5,6 @@ import {
   buildSchema,
   GraphQLError,
   NoSchemaIntrospectionCustomRule,
-  parse,
   type ExecutionResult,
   type GraphQLSchema,
   type ValidationRule,
@@ -16,7 +15,8 @@ import { REQUEST_ID_HEADER } from '../../../shared/names.ts';
 import { decisionHeaders } from '../decision-headers.ts';
 import type { Exchange } from '../exchange.ts';
 import { readBody } from '../read-json.ts';
-import { MAX_TOKENS, queryLimits } from './limits.ts';
+import { parseQuery, validateQuery } from './known-queries.ts';
+import { queryLimits } from './limits.ts';
 import { resolvers, type QueryContext } from './resolvers.ts';
 import { TYPE_DEFINITIONS } from './type-definitions.ts';
 
@@ -67,7 +67,8 @@ function createGraphQl(): Handler<Request, RequestContext> {
     },
     rootValue: resolvers,
     context: (request) => request.context.query,
-    parse: (source, options) => parse(source, { ...options, maxTokens: MAX_TOKENS }),
+    parse: (source) => parseQuery(typeof source === 'string' ? source : source.body),
+    validate: (against, document, rules = []) => validateQuery(against, document, rules),
     validationRules: (request, _args, specified): readonly ValidationRule[] => [
       ...(request.context.allowsIntrospection ? [] : [NoSchemaIntrospectionCustomRule]),
       queryLimits,
