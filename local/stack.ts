@@ -51,6 +51,8 @@ export type StackOptions = {
   readonly gpu?: boolean;
   /** How many microcontrollers to simulate, each with a connection of its own. */
   readonly devices?: number;
+  /** How long the echo takes over a word; default as it pleases. */
+  readonly echoWordMs?: number;
   /** Changes the default configuration before it is published. */
   readonly configure?: (config: Config) => Config;
   /** Models with their cards; without it, the shipped ones. */
@@ -129,6 +131,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         findKey,
         endpointName: ECHO_ENDPOINT,
         containerFile: join(REPOSITORY_ROOT, 'local/chat/echo-container.ts'),
+        ...(options.echoWordMs === undefined ? {} : { environment: { ECHO_WORD_MS: String(options.echoWordMs) } }),
         ...serverLines,
       }).then(opening),
       options.gpu === true ? startGpuServer(options.onServerLine).then(opening) : undefined,

@@ -3,6 +3,7 @@
  * time, in the protocol of vLLM's and TGI's containers. It shows streaming for what it is; it is no language model.
  */
 import { createServer, type ServerResponse } from 'node:http';
+import { once } from 'node:events';
 import { json } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
@@ -18,8 +19,8 @@ const requestSchema = z.looseObject({
 
 type ChatRequest = z.infer<typeof requestSchema>;
 
-/** Slow enough to be seen, quick enough not to be waited for. */
-const WORD_MS = 8;
+/** Slow enough to be seen, quick enough not to be waited for; 0 where streaming itself is measured. */
+const WORD_MS = Number(process.env['ECHO_WORD_MS'] ?? 8);
 
 if (process.argv[2] !== 'serve') process.exit(64);
 
@@ -55,9 +56,10 @@ async function speak(request: ChatRequest, response: ServerResponse): Promise<vo
   }
   response.writeHead(200, { 'content-type': 'text/event-stream' });
   for (const word of words) {
-    await sleep(WORD_MS);
+    if (WORD_MS > 0) await sleep(WORD_MS);
     if (response.destroyed) return;
-    response.write(serverSentEvent(JSON.stringify({ choices: [{ index: 0, delta: { content: word } }] })));
+    if (!response.write(serverSentEvent(JSON.stringify({ choices: [{ index: 0, delta: { content: word } }] }))))
+      await once(response, 'drain');
   }
   response.write(
     serverSentEvent(JSON.stringify({ choices: [{ index: 0, delta: {}, finish_reason: finish }] })) +
