@@ -6,7 +6,7 @@ import { copyFile, link, mkdir, readdir, rename, rm, stat } from 'node:fs/promis
 import { dirname, join, relative } from 'node:path';
 import { edgeFiles } from '../shared/config/edge-files.ts';
 import { DIFFICULTY_FILE } from '../shared/difficulty/difficulty-file.ts';
-import { ASSETS_FOLDER } from '../shared/schema/weights.ts';
+import { ASSETS_FOLDER } from '../shared/schema/assets.ts';
 import { readCards } from './read-cards.ts';
 
 /** @returns paths under `assetsFolder/weights`, such as `intent/small.hyb` */

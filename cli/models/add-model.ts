@@ -5,13 +5,8 @@
 import { createHash } from 'node:crypto';
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import {
-  cardSchema,
-  isClassification,
-  type Card,
-  type CardVariant,
-  type ModelInputSpec,
-} from '../../shared/schema/card.ts';
+import { cardSchema, type Card, type CardVariant, type ModelInputSpec } from '../../shared/schema/card.ts';
+import { isClassification } from '../../shared/schema/task.ts';
 import { UserError } from '../user-error.ts';
 import { openEdgeModel, type EdgeModel } from './edge-model.ts';
 import { readExamples, readUserFile } from './examples.ts';

@@ -10,7 +10,7 @@ import { readTensors } from '../../shared/open-inference/read-tensors.ts';
 import { HEADER_LENGTH_HEADER, joinBody, splitBody } from '../../shared/open-inference/split-body.ts';
 import { inputTensors } from '../../shared/open-inference/tensor-names.ts';
 import { writeTensors } from '../../shared/open-inference/write-tensors.ts';
-import { isClassification } from '../../shared/schema/card.ts';
+import { isClassification } from '../../shared/schema/task.ts';
 import { inputCount } from '../../shared/schema/model-input.ts';
 import { rankLabels } from '../../shared/schema/rank-labels.ts';
 import type { NamedTensor } from '../../shared/schema/tensor.ts';

@@ -3,7 +3,8 @@
  * of them, or an `error` line that ends it. Owns grouping, the deadline and giving up, both looked at before every input.
  */
 import { GatewayError } from '../../shared/errors.ts';
-import { isClassification, type ModelInputSpec } from '../../shared/schema/card.ts';
+import type { ModelInputSpec } from '../../shared/schema/card.ts';
+import { isClassification } from '../../shared/schema/task.ts';
 import { inputCount } from '../../shared/schema/model-input.ts';
 import { TOP_COUNT } from '../../shared/schema/prediction.ts';
 import type { UpstreamLine } from '../../shared/schema/upstream.ts';

@@ -2,8 +2,8 @@
  * Whether a configuration makes sense as a whole: every reference resolves, names are unique, no threshold is impossible.
  * Shape and bounds are schema/config.ts's business; this runs when a configuration is published and when one is loaded.
  */
-import { isClassification } from '../schema/card.ts';
-import { MAX_ASSET_BYTES } from '../schema/weights.ts';
+import { isClassification } from '../schema/task.ts';
+import { MAX_ASSET_BYTES } from '../schema/assets.ts';
 import { PRIORITIES } from '../schema/infer-request.ts';
 import type { Config, ModelSpec } from '../schema/config.ts';
 import { checkRoute } from './check-route.ts';

@@ -4,7 +4,7 @@
  */
 import { recordProblem } from '../guard/calibration-record.ts';
 import { shortcutsOf } from '../guard/shortcuts.ts';
-import { isClassification } from '../schema/card.ts';
+import { isClassification } from '../schema/task.ts';
 import type { ModelSpec, RouteSpec, TargetSpec } from '../schema/config.ts';
 import type { BasePolicy, RoutePolicy } from '../schema/route-policy.ts';
 import type { ConfigProblem } from './config-problem.ts';

@@ -3,7 +3,8 @@
  * Without cloud places the worker serves its edge variants and says why it cannot escalate.
  * Prices are list prices read in November 2026; every one is configuration, so publish your own.
  */
-import { isClassification, type Card, type CardVariant } from '../schema/card.ts';
+import type { Card, CardVariant } from '../schema/card.ts';
+import { isClassification } from '../schema/task.ts';
 import type { Config, ModelSpec, RouteSpec, TargetSpec } from '../schema/config.ts';
 import { edgeFiles, hasOnnxAtEdge } from './edge-files.ts';
 

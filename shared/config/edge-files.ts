@@ -5,7 +5,7 @@
 import type { Card, CardVariant } from '../schema/card.ts';
 import type { ModelSpec } from '../schema/config.ts';
 import type { WeightsSpec } from '../schema/weights.ts';
-import { MAX_ASSET_BYTES } from '../schema/weights.ts';
+import { MAX_ASSET_BYTES } from '../schema/assets.ts';
 
 /** What worker/edge-models.ts bundles into the script, as `model/variant`; a test compares the two. */
 export const BUNDLED_VARIANTS: readonly string[] = ['banking/micro', 'digits/micro', 'intent/micro'];

@@ -4,7 +4,7 @@
  */
 import { breakerVerdict } from '../resilience/breaker.ts';
 import type { BreakerPolicy } from '../schema/config.ts';
-import { CANARY_STOP } from '../schema/route-policy.ts';
+import { CANARY_STOP } from '../schema/canary-stop.ts';
 import type { BasePolicy, CanaryStop, PolicyArm, RoutePolicy, RuleCondition, Sticky } from '../schema/route-policy.ts';
 import { CHANCE_OF, drawFor, drawOfText } from './chance.ts';
 import type { Facts } from './facts.ts';

@@ -1,7 +1,8 @@
 /**
  * What each kind of model looks like as named tensors: inputs and outputs of its metadata, and of its requests.
  */
-import { isClassification, type ModelInputSpec, type Task, type TensorSpec } from '../schema/card.ts';
+import type { ModelInputSpec, TensorSpec } from '../schema/card.ts';
+import { isClassification, type Task } from '../schema/task.ts';
 
 type Described = { readonly task: Task; readonly input: ModelInputSpec };
 

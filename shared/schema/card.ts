@@ -3,6 +3,7 @@
  * Read loosely (cards carry prose for people); owns only the fields the product uses.
  */
 import * as z from 'zod';
+import { TASKS } from './task.ts';
 import { DATATYPES } from './tensor.ts';
 
 const metricsSchema = z.looseObject({
@@ -52,10 +53,7 @@ const tensorSpecSchema = z.strictObject({
   shape: z.array(z.number().int().min(-1)).max(8),
 });
 
-/** Tasks whose answer is a label with a confidence. */
-const CLASSIFICATION_TASKS = ['text_classification', 'image_classification', 'tabular_classification'] as const;
-
-export const taskSchema = z.enum([...CLASSIFICATION_TASKS, 'sentence_embedding', 'tensors', 'text_generation']);
+export const taskSchema = z.enum(TASKS);
 
 export const modelInputSpecSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('text'), max_chars: z.number().int().positive() }),
@@ -93,12 +91,7 @@ export const cardSchema = z.looseObject({
   variants: z.record(z.string(), variantSchema),
 });
 
-export type Task = z.infer<typeof taskSchema>;
 export type TensorSpec = z.infer<typeof tensorSpecSchema>;
 export type ModelInputSpec = z.infer<typeof modelInputSpecSchema>;
 export type Card = z.infer<typeof cardSchema>;
 export type CardVariant = z.infer<typeof variantSchema>;
-
-export function isClassification(task: Task): boolean {
-  return CLASSIFICATION_TASKS.some((known) => known === task);
-}

@@ -132,11 +132,3 @@ export type PolicyArm = z.infer<typeof armSchema>;
 export type Sticky = z.infer<typeof stickySchema>;
 export type RuleCondition = z.infer<typeof conditionSchema>;
 export type CanaryStop = NonNullable<z.infer<typeof canarySchema>['stop']>;
-
-/** Where a canary names no conditions of its own. */
-export const CANARY_STOP: CanaryStop = {
-  failure_ratio: 0.1,
-  minimum_requests: 20,
-  window_ms: 60_000,
-  hold_ms: 600_000,
-};

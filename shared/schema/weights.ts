@@ -4,12 +4,6 @@
  */
 import * as z from 'zod';
 
-/** Cloudflare's own limit for one static asset. */
-export const MAX_ASSET_BYTES = 25 * 1024 * 1024;
-
-/** Under which the static assets hold weights. */
-export const ASSETS_FOLDER = 'weights';
-
 const path = z
   .string()
   .max(256)

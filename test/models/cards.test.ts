@@ -12,7 +12,7 @@ import { stageWeights } from '../../local/stage-weights.ts';
 import { parseConfig } from '../../shared/config/parse-config.ts';
 import { BUNDLED_VARIANTS } from '../../shared/config/edge-files.ts';
 import { defaultConfig } from '../../shared/config/default-config.ts';
-import { isClassification } from '../../shared/schema/card.ts';
+import { isClassification } from '../../shared/schema/task.ts';
 
 const MODELS = fileURLToPath(new URL('../../models', import.meta.url));
 

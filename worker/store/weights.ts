@@ -3,7 +3,7 @@
  * within its stated size and with its stated digest; leaves out who loads it, how often and what is kept.
  */
 import type { WeightsFile } from '../../shared/schema/weights.ts';
-import { ASSETS_FOLDER } from '../../shared/schema/weights.ts';
+import { ASSETS_FOLDER } from '../../shared/schema/assets.ts';
 import { toHex } from '../../shared/hash/sha256.ts';
 import type { AssetsBinding, BucketBinding } from '../ports.ts';
 
