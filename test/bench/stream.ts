@@ -10,6 +10,9 @@ import { figureOf } from './spread.ts';
 const { values: flags } = parseArgs({
   options: { runs: { type: 'string', default: '30' }, tokens: { type: 'string', default: '2000' } },
 });
+/** Of a conversation whose first token is timed. */
+const SHORT_WORDS = 12;
+
 const runs = Number(flags.runs);
 const tokens = Number(flags.tokens);
 
@@ -19,18 +22,19 @@ try {
   if (endpoint?.kind !== 'sagemaker') throw new Error('the local stack has no echo');
   const aws = new AwsClient({ ...stack.credentials, region: LOCAL_REGION, service: 'sagemaker', retries: 0 });
   const directUrl = `${endpoint.base_url ?? ''}/endpoints/${endpoint.endpoint_name ?? ''}/invocations-response-stream`;
-  const messages = [{ role: 'user', content: 'word '.repeat(tokens - 2).trim() }];
-  const direct = () => aws.fetch(directUrl, requestOf({ model: 'echo', stream: true, messages }));
-  const gateway = () => fetch(`${stack.url}/v1/chat/completions`, requestOf({ model: 'echo', stream: true, messages }));
+  const direct = (words: number) => aws.fetch(directUrl, conversation(words));
+  const gateway = (words: number) => fetch(`${stack.url}/v1/chat/completions`, conversation(words));
 
   const firstMs: number[] = [];
   const perTokenMs: number[] = [];
-  await timed(direct);
-  await timed(gateway);
+  await timed(() => direct(tokens));
+  await timed(() => gateway(tokens));
   for (let run = 0; run < runs; run += 1) {
-    const alone = await timed(direct);
-    const through = await timed(gateway);
-    firstMs.push(through.firstMs - alone.firstMs);
+    const shortAlone = await timed(() => direct(SHORT_WORDS));
+    const shortThrough = await timed(() => gateway(SHORT_WORDS));
+    firstMs.push(shortThrough.firstMs - shortAlone.firstMs);
+    const alone = await timed(() => direct(tokens));
+    const through = await timed(() => gateway(tokens));
     perTokenMs.push((through.restMs - alone.restMs) / tokens);
   }
   console.log(JSON.stringify(figureOf('stream_first_token_added_ms', 'ms', firstMs)));
@@ -39,8 +43,11 @@ try {
   await stack.close();
 }
 
-function requestOf(body: object): { method: string; headers: Record<string, string>; body: string } {
-  return { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+/** An answer of as many words as are said. */
+function conversation(words: number): { method: string; headers: Record<string, string>; body: string } {
+  const messages = [{ role: 'user', content: 'word '.repeat(words).trim() }];
+  const body = JSON.stringify({ model: 'echo', stream: true, messages });
+  return { method: 'POST', headers: { 'content-type': 'application/json' }, body };
 }
 
 async function timed(ask: () => Promise<Response>): Promise<{ firstMs: number; restMs: number }> {
