@@ -17,6 +17,7 @@ import {
 import { StoredConfigError } from '../../shared/config/stored-config-error.ts';
 import type { Config } from '../../shared/schema/config.ts';
 import { AwsError, type AwsCaller } from './aws-call.ts';
+import { createDynamoDbCall, dynamoDbItemSchema } from './dynamodb-call.ts';
 
 export type TableOptions = {
   readonly aws: AwsCaller;
@@ -33,20 +34,10 @@ export type ControlTable = {
   putIf(put: ConditionalPut): Promise<boolean>;
 };
 
-const itemSchema = z.record(z.string(), z.union([z.object({ S: z.string() }), z.object({ N: z.string() })]));
-const getSchema = z.object({ Item: itemSchema.optional() });
+const getSchema = z.object({ Item: dynamoDbItemSchema.optional() });
 
 export function openControlTable({ aws, region, endpoint, name }: TableOptions): ControlTable {
-  const url = endpoint ?? `https://dynamodb.${region}.amazonaws.com/`;
-  const call = (operation: string, input: object): Promise<unknown> =>
-    aws.operation({
-      service: 'dynamodb',
-      region,
-      url,
-      target: `DynamoDB_20120810.${operation}`,
-      version: '1.0',
-      input: { TableName: name, ...input },
-    });
+  const call = createDynamoDbCall({ aws, region, endpoint, tableName: name });
   return {
     async get(key) {
       return getSchema.parse(await call('GetItem', { Key: key, ConsistentRead: true })).Item;

@@ -18,7 +18,7 @@ import {
   TABLE_PARTITION_KEY,
   TABLE_SORT_KEY,
 } from '../../shared/names.ts';
-import type { AwsCaller } from '../lib/aws-call.ts';
+import { createDynamoDbCall, dynamoDbItemSchema, type DynamoDbOptions } from '../lib/dynamodb-call.ts';
 import type { RollupTable } from './roll-up.ts';
 
 export type RollupDynamoTable = RollupTable & {
@@ -26,31 +26,16 @@ export type RollupDynamoTable = RollupTable & {
   auditStates(route: string): Promise<readonly string[]>;
 };
 
-export type RollupTableOptions = {
-  readonly aws: AwsCaller;
-  readonly region: string;
-  /** Only for a stand-in. */
-  readonly endpoint?: string | undefined;
-  readonly tableName: string;
+export type RollupTableOptions = DynamoDbOptions & {
   /** As METRICS_SHARDS of the workers. */
   readonly shards: number;
 };
 
-/** Read loosely: an item with attributes of other types is somebody else's, and left out. */
-const itemSchema = z.record(z.string(), z.union([z.object({ S: z.string() }), z.object({ N: z.string() })]));
-const pageSchema = z.object({ Items: z.array(z.unknown()), LastEvaluatedKey: itemSchema.optional() });
+/** Items are read one by one: one that is not ours is left out. */
+const pageSchema = z.object({ Items: z.array(z.unknown()), LastEvaluatedKey: dynamoDbItemSchema.optional() });
 
 export function openRollupTable({ aws, region, endpoint, tableName, shards }: RollupTableOptions): RollupDynamoTable {
-  const url = endpoint ?? `https://dynamodb.${region}.amazonaws.com/`;
-  const call = (operation: string, input: object): Promise<unknown> =>
-    aws.operation({
-      service: 'dynamodb',
-      region,
-      url,
-      target: `DynamoDB_20120810.${operation}`,
-      version: '1.0',
-      input: { TableName: tableName, ...input },
-    });
+  const call = createDynamoDbCall({ aws, region, endpoint, tableName });
 
   async function* query(
     partition: string,
@@ -74,7 +59,7 @@ export function openRollupTable({ aws, region, endpoint, tableName, shards }: Ro
         await call('Query', { ...condition, ...(from === undefined ? {} : { ExclusiveStartKey: from }) }),
       );
       for (const item of page.Items) {
-        const parsed = itemSchema.safeParse(item);
+        const parsed = dynamoDbItemSchema.safeParse(item);
         if (parsed.success) yield parsed.data;
       }
       from = page.LastEvaluatedKey;
