@@ -10,6 +10,7 @@ export type Outputs = Readonly<Record<string, string>>;
 const SECRET_OF_OUTPUT: Readonly<Record<string, string>> = {
   Region: 'AWS_REGION',
   TableName: 'TABLE_NAME',
+  MetricsShards: 'METRICS_SHARDS',
   FunctionUrl: 'LAMBDA_FUNCTION_URL',
   EndpointName: 'SAGEMAKER_ENDPOINT_NAME',
   WorkerRoleArn: 'AWS_ROLE_ARN',

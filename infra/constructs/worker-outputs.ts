@@ -29,6 +29,11 @@ export function workerOutputs(
   output('Region', stack.region, 'Region of everything below');
   output('ConfigEnvironment', settings.environment, 'Which configuration the worker reads');
   output('TableName', table.tableName, 'Control plane and metrics');
+  output(
+    'MetricsShards',
+    String(settings.table.metricsShards),
+    'Partitions that the rollup reads: the workers must write to as many',
+  );
   output('FunctionUrl', modelFunction.url.url, 'Function URL of the model server');
   if (hasEndpoint) {
     output('EndpointName', endpointNameFor(settings), 'SageMaker endpoint');

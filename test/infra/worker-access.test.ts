@@ -161,6 +161,7 @@ describe('with an issuer', () => {
         'Region',
         'ConfigEnvironment',
         'TableName',
+        'MetricsShards',
         'FunctionUrl',
         'EndpointName',
         'WorkerRoleArn',

@@ -16,6 +16,7 @@ const OUTPUTS: Outputs = {
   Region: 'eu-west-1',
   ConfigEnvironment: 'staging',
   TableName: 'table',
+  MetricsShards: '8',
   FunctionUrl: 'https://function.example/',
   WorkerRoleArn: 'arn:aws:iam::1:role/worker',
   WorkerTokenIssuer: 'https://edge.example/identity',
@@ -88,6 +89,7 @@ describe('npm run deploy', () => {
     expect(secretsSent()).toEqual({
       AWS_REGION: 'eu-west-1',
       TABLE_NAME: 'table',
+      METRICS_SHARDS: '8',
       LAMBDA_FUNCTION_URL: 'https://function.example/',
       AWS_ROLE_ARN: 'arn:aws:iam::1:role/worker',
       IDENTITY_ISSUER: 'https://edge.example/identity',
@@ -189,6 +191,7 @@ describe('hybrid deploy check', () => {
     const { status, json } = await check(OUTPUTS, ['AWS_REGION', 'TABLE_NAME', 'LAMBDA_FUNCTION_URL']);
     expect(status).toBe(6);
     expect(json.missing.map(({ name }) => name)).toEqual([
+      'METRICS_SHARDS',
       'AWS_ROLE_ARN',
       'IDENTITY_ISSUER',
       'IDENTITY_AUDIENCE',
@@ -205,6 +208,7 @@ describe('hybrid deploy check', () => {
     const all = [
       'AWS_REGION',
       'TABLE_NAME',
+      'METRICS_SHARDS',
       'LAMBDA_FUNCTION_URL',
       'AWS_ROLE_ARN',
       'IDENTITY_ISSUER',
