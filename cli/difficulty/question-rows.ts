@@ -12,16 +12,18 @@ import type { Outcome } from './routing-curve.ts';
 /** Chosen with the penalty, in train-difficulty.ts. */
 const RARITY = 1.3;
 
-export type Question = Outcome & { readonly prompt: string };
+/** `weakAnswer` where the file has it, as `weak_response`. */
+export type Question = Outcome & { readonly prompt: string; readonly weakAnswer?: string };
 
 export async function readQuestions(file: string): Promise<readonly Question[]> {
   const text = (await readMaybeGzipped(file)).toString('utf8');
   const rows: Record<string, string>[] = parse(text, { columns: true, skip_empty_lines: true, bom: true });
   return rows.map((row, i) => {
-    const { prompt, weak_correct: weak, strong_correct: strong } = row;
+    const { prompt, weak_correct: weak, strong_correct: strong, weak_response: weakAnswer } = row;
     if (prompt === undefined || !isBit(weak) || !isBit(strong))
       throw new UserError(`${file}: row ${i + 1} has no prompt, or weak_correct or strong_correct is neither 0 nor 1.`);
-    return { prompt, weakRight: weak === '1', strongRight: strong === '1' };
+    const question = { prompt, weakRight: weak === '1', strongRight: strong === '1' };
+    return weakAnswer === undefined ? question : { ...question, weakAnswer };
   });
 }
 

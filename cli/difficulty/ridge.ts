@@ -2,10 +2,14 @@
  * Least squares with a penalty over sparse rows of zeros and weights, by conjugate gradients. Pure.
  */
 
-/** Row r holds the columns `columns[starts[r] .. starts[r + 1])`, each with the value `rowScales[r] * columnScales[column]`. */
+/**
+ * Row r holds the columns `columns[starts[r] .. starts[r + 1])`, entry i with the value `values[i] * rowScales[r] *
+ * columnScales[column]`; without `values` each is 1.
+ */
 export type SparseRows = {
   readonly starts: Uint32Array;
   readonly columns: Uint32Array;
+  readonly values?: Float64Array;
   readonly rowScales: Float64Array;
   readonly columnScales: Float64Array;
 };
@@ -39,7 +43,7 @@ function times(x: SparseRows, rows: readonly number[], vector: Float64Array): Fl
     let sum = 0;
     for (let i = x.starts[row] ?? 0; i < (x.starts[row + 1] ?? 0); i += 1) {
       const column = x.columns[i] ?? 0;
-      sum += (vector[column] ?? 0) * (x.columnScales[column] ?? 0);
+      sum += (vector[column] ?? 0) * (x.columnScales[column] ?? 0) * (x.values?.[i] ?? 1);
     }
     return sum * (x.rowScales[row] ?? 0);
   });
@@ -51,7 +55,7 @@ function transposed(x: SparseRows, rows: readonly number[], values: Float64Array
     const value = (values[at] ?? 0) * (x.rowScales[row] ?? 0);
     for (let i = x.starts[row] ?? 0; i < (x.starts[row + 1] ?? 0); i += 1) {
       const column = x.columns[i] ?? 0;
-      out[column] = (out[column] ?? 0) + value;
+      out[column] = (out[column] ?? 0) + value * (x.values?.[i] ?? 1);
     }
   });
   for (let c = 0; c < out.length; c += 1) out[c] = (out[c] ?? 0) * (x.columnScales[c] ?? 0);

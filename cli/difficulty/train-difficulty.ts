@@ -14,8 +14,8 @@ export const GRAMS: GramSpec = { bits: 18, sizes: [2, 7], max_chars: 4000 };
 /** This and the sizes, the buckets and the weight of rare n-grams are the best of a dozen by two cross-validations of the same rows. */
 const PENALTY = 250;
 
-/** The mean of the rows, and weights to add to it: `mean + scale * sum of weights / root of their number`. */
-export type Linear = { readonly mean: number; readonly scale: number; readonly weights: Int8Array };
+/** `scale * sum of weights / root of their number` is how far a text is from the mean of the rows. */
+export type Linear = { readonly scale: number; readonly weights: Int8Array };
 
 export function train(questions: readonly Question[], known: readonly number[], grams: GramSpec): Linear {
   const uplifts = known.map((row) => upliftOf(questions[row]));
@@ -24,7 +24,7 @@ export function train(questions: readonly Question[], known: readonly number[], 
   const weights = ridge(gramRows(questions, known, grams), known, centred, PENALTY);
   const largest = weights.reduce((most, weight) => Math.max(most, Math.abs(weight)), Number.MIN_VALUE);
   const scale = largest / 127;
-  return { mean, scale, weights: Int8Array.from(weights, (weight) => Math.round(weight / scale)) };
+  return { scale, weights: Int8Array.from(weights, (weight) => Math.round(weight / scale)) };
 }
 
 /** Each question scored by a model that has seen none of its fold. */
@@ -34,14 +34,30 @@ export function crossValidated(
   random: () => number,
   grams: GramSpec = GRAMS,
 ): Float64Array {
+  return inFolds(questions, folds, random, (known) => {
+    const { scale, weights } = train(questions, known, grams);
+    const rawScore = createRawScore(grams, weights);
+    return ({ prompt }) => scale * rawScore(prompt);
+  });
+}
+
+/**
+ * `fit` learns from the rows it is given and scores others. A fold's mean stays out of its scores: the more of the large
+ * model's gain lies in a fold, the less is left to the mean of the rest, so that it would order the folds the wrong way round.
+ */
+export function inFolds(
+  questions: readonly Question[],
+  folds: number,
+  random: () => number,
+  fit: (known: readonly number[]) => (question: Question) => number,
+): Float64Array {
   const order = shuffled(questions.length, random);
   const scores = new Float64Array(questions.length);
   for (let fold = 0; fold < folds; fold += 1) {
-    const known = order.filter((_, at) => at % folds !== fold).toSorted((a, b) => a - b);
-    const { mean, scale, weights } = train(questions, known, grams);
-    const rawScore = createRawScore(grams, weights);
+    const score = fit(order.filter((_, at) => at % folds !== fold).toSorted((a, b) => a - b));
     order.forEach((row, at) => {
-      if (at % folds === fold) scores[row] = mean + scale * rawScore(questions[row]?.prompt ?? '');
+      const question = questions[row];
+      if (at % folds === fold && question !== undefined) scores[row] = score(question);
     });
   }
   return scores;
@@ -69,7 +85,7 @@ export function headerOf(linear: Linear, fitted: { intercept: number; slope: num
     kind: 'difficulty',
     grams: { bits: GRAMS.bits, sizes: [GRAMS.sizes[0], GRAMS.sizes[1]], max_chars: GRAMS.max_chars },
     scale: linear.scale,
-    intercept: intercept + slope * linear.mean,
+    intercept,
     slope,
   };
 }

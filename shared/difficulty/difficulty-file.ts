@@ -4,5 +4,5 @@ import type { WeightsFile } from '../schema/weights.ts';
 export const DIFFICULTY_FILE: WeightsFile = {
   weights: { kind: 'asset', path: 'difficulty/uplift.hyd' },
   size_bytes: 262_316,
-  sha256: '257c33b129a2ad643222b962ddce2bdd0ade6f8fb23308fd56ab8fa52858ad4e',
+  sha256: '947481216154e92534135fda2674a9ffc83d5b1dc87e46a6b99d17a8825dda0e',
 };

@@ -7,10 +7,10 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { Question } from '../../cli/difficulty/question-rows.ts';
 import { readQuestions } from '../../cli/difficulty/question-rows.ts';
-import type { RoutingFigures } from '../../cli/difficulty/routing-curve.ts';
 import { routingFigures, upliftOf } from '../../cli/difficulty/routing-curve.ts';
 import { calibration, crossValidated, GRAMS, headerOf, train } from '../../cli/difficulty/train-difficulty.ts';
 import { createEstimate, writeDifficulty } from '../../shared/difficulty/estimate-difficulty.ts';
+import { crossValidatedAnswers, isAnswered } from '../../cli/difficulty/train-answer.ts';
 import { seeded } from './seeded.ts';
 
 const { values } = parseArgs({
@@ -43,18 +43,36 @@ function tenths(scores: Float64Array, questions: readonly Question[]): { estimat
   });
 }
 
+const FIGURES = ['apgr', 'cpt50', 'cpt80'] as const;
+
+/** Prints the mean over shuffles, and the least and the most. @returns the scores of each shuffle */
+function printFigures(
+  name: string,
+  questions: readonly Question[],
+  scoresOf: (random: () => number) => Float64Array,
+): Float64Array[] {
+  const runs = Array.from({ length: Number(values.seeds) }, (_, seed) => scoresOf(seeded(seed + 1)));
+  const figures = runs.map((scores) => routingFigures(scores, questions));
+  const of = (reduced: (all: number[]) => number): object =>
+    rounded(Object.fromEntries(FIGURES.map((figure) => [figure, reduced(figures.map((found) => found[figure]))])));
+  print(name, {
+    rows: questions.length,
+    folds: Number(values.folds),
+    shuffles: runs.length,
+    ...of((all) => all.reduce((sum, value) => sum + value, 0) / all.length),
+    least: of((all) => Math.min(...all)),
+    most: of((all) => Math.max(...all)),
+  });
+  return runs;
+}
+
 for (const name of ['mmlu', 'gsm8k']) {
   const questions = await readQuestions(fileOf(`${name}.csv.gz`));
-  const runs = Array.from({ length: Number(values.seeds) }, (_, seed) =>
-    crossValidated(questions, Number(values.folds), seeded(seed + 1)),
-  );
-  const figures = runs.map((scores) => routingFigures(scores, questions));
-  for (const [seed, found] of figures.entries())
-    print(name, { seed: seed + 1, rows: questions.length, ...rounded(found) });
-  const mean = (of: keyof RoutingFigures): number =>
-    figures.reduce((sum, found) => sum + found[of], 0) / figures.length;
-  const means = { apgr: mean('apgr'), cpt50: mean('cpt50'), cpt80: mean('cpt80') };
-  print(name, { seeds: figures.length, rows: questions.length, ...rounded(means) });
+  const folds = Number(values.folds);
+  const runs = printFigures(`${name}, prompt alone`, questions, (random) => crossValidated(questions, folds, random));
+  const answered = questions.filter(isAnswered);
+  if (answered.length > 0)
+    printFigures(`${name}, weak answer read`, answered, (random) => crossValidatedAnswers(answered, folds, random));
   const [scores = new Float64Array()] = runs;
   if (name !== 'mmlu') continue;
   const fitted = calibration(scores, questions);

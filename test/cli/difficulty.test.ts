@@ -6,6 +6,7 @@ import { gramRows } from '../../cli/difficulty/question-rows.ts';
 import { ridge } from '../../cli/difficulty/ridge.ts';
 import { routingFigures } from '../../cli/difficulty/routing-curve.ts';
 import { calibration, crossValidated } from '../../cli/difficulty/train-difficulty.ts';
+import { crossValidatedAnswers } from '../../cli/difficulty/train-answer.ts';
 import { seeded } from '../bench/seeded.ts';
 
 const GRAMS = { bits: 12, sizes: [2, 4], max_chars: 200 } as const;
@@ -57,6 +58,35 @@ describe('ridge', () => {
     expect(starts).toHaveLength(7);
     expect(Math.min(...columnScales)).toBe(0);
     expect(Math.max(...columnScales)).toBeCloseTo(Math.log(3) ** 1.3, 12);
+  });
+
+  it('weighs values as they are, times their column’s scale', () => {
+    // Rows (2, 0), (0, 3) by values 2 and 1.5, the second column twice as heavy; penalty 1: (5 0; 0 10) w = (2, 3).
+    const x = {
+      starts: Uint32Array.of(0, 1, 2),
+      columns: Uint32Array.of(0, 1),
+      values: Float64Array.of(2, 1.5),
+      rowScales: Float64Array.of(1, 1),
+      columnScales: Float64Array.of(1, 2),
+    };
+    const weights = ridge(x, [0, 1], Float64Array.of(1, 1), 1);
+    expect([...weights].map((weight) => Number(weight.toFixed(9)))).toEqual([0.4, 0.6]);
+  });
+});
+
+describe('cross-validation of answers read', () => {
+  it('finds the wrong ones by their sums, where the questions tell nothing', () => {
+    const random = seeded(5);
+    const all = Array.from({ length: 200 }, (_, i) => {
+      const [a, b, weakRight] = [10 + Math.floor(random() * 80), 10 + Math.floor(random() * 80), random() < 0.6];
+      const result = a + b + (weakRight ? 0 : 7);
+      const weakAnswer = `<<${a}+${b}=${result}>>\n#### ${result}`;
+      return { prompt: `sum ${i}: ${a} and ${b}?`, weakAnswer, weakRight, strongRight: true };
+    });
+    const read = routingFigures(crossValidatedAnswers(all, 5, seeded(1), GRAMS), all).apgr;
+    const unread = routingFigures(crossValidated(all, 5, seeded(1), GRAMS), all).apgr;
+    expect(read).toBeGreaterThan(0.78);
+    expect(unread).toBeLessThan(0.62);
   });
 });
 
