@@ -2,7 +2,7 @@
  * The envelope of every message between a device and the hub: twelve bytes before the payload, four behind it.
  * Owns version, checksum and sequence; payloads are messages.ts. devices/PROTOCOL.md is the same, byte by byte.
  */
-import { crc32 } from './crc32.ts';
+import { crc32 } from '../hash/crc32.ts';
 import { FrameError } from './frame-error.ts';
 import { decodePayload, encodePayload, numberOfType, type DeviceMessage } from './messages.ts';
 

@@ -1,6 +1,7 @@
 /**
  * The binary tensor extension's body: JSON first, raw tensors behind it. Owns where the one ends and the other begins.
  */
+import { joinBytes } from '../protocol/join-bytes.ts';
 import { OpenInferenceError } from './protocol-error.ts';
 
 export const HEADER_LENGTH_HEADER = 'inference-header-content-length';
@@ -25,12 +26,5 @@ export function splitBody(body: Uint8Array, headerLength: string | null): SplitB
 }
 
 export function joinBody(json: Uint8Array, tensors: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const body = new Uint8Array(tensors.reduce((sum, bytes) => sum + bytes.byteLength, json.byteLength));
-  body.set(json);
-  let offset = json.byteLength;
-  for (const bytes of tensors) {
-    body.set(bytes, offset);
-    offset += bytes.byteLength;
-  }
-  return body;
+  return joinBytes([json, ...tensors]);
 }

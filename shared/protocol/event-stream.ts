@@ -4,6 +4,7 @@
  * Format: total length u32, header length u32, CRC of both, headers, payload, CRC of all before it; big endian.
  */
 import { crc32 } from '../hash/crc32.ts';
+import { joinBytes } from './join-bytes.ts';
 
 export class EventStreamError extends Error {
   override readonly name = 'EventStreamError';
@@ -36,7 +37,7 @@ export class EventStreamDecoder {
 
   /** @throws EventStreamError */
   push(bytes: Uint8Array): readonly EventMessage[] {
-    const held = this.#rest.length === 0 ? bytes : concat(this.#rest, bytes);
+    const held = this.#rest.length === 0 ? bytes : joinBytes([this.#rest, bytes]);
     const messages: EventMessage[] = [];
     let offset = 0;
     while (held.length - offset >= PRELUDE_BYTES) {
@@ -99,11 +100,4 @@ export class EventStreamDecoder {
 
 function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-function concat(first: Uint8Array, second: Uint8Array): Uint8Array {
-  const both = new Uint8Array(first.length + second.length);
-  both.set(first);
-  both.set(second, first.length);
-  return both;
 }

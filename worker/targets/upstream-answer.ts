@@ -2,6 +2,7 @@
  * Reads the model server's JSON Lines answer as it arrives. Owns the byte limit, the order and count of lines and what
  * an answer that ends early means; leaves out time (the attempt's signal breaks the stream) and HTTP status.
  */
+import { joinBytes } from '../../shared/protocol/join-bytes.ts';
 import type { Prediction } from '../../shared/schema/prediction.ts';
 import type { TargetResult } from '../ports.ts';
 import { failed } from './failure.ts';
@@ -99,7 +100,7 @@ class AnswerLines {
 
   /** A result where the bytes end the answer. */
   push(bytes: Uint8Array): TargetResult | undefined {
-    const held = this.#rest.length === 0 ? bytes : concat(this.#rest, bytes);
+    const held = this.#rest.length === 0 ? bytes : joinBytes([this.#rest, bytes]);
     const end = held.lastIndexOf(NEWLINE) + 1;
     this.#rest = held.subarray(end);
     const text = end === 0 ? '' : decode(held.subarray(0, end));
@@ -159,13 +160,6 @@ class AnswerLines {
     });
     return undefined;
   }
-}
-
-function concat(first: Uint8Array, second: Uint8Array): Uint8Array {
-  const both = new Uint8Array(first.length + second.length);
-  both.set(first);
-  both.set(second, first.length);
-  return both;
 }
 
 function decode(bytes: Uint8Array): string | undefined {

@@ -2,7 +2,7 @@
 import { crc32 as zlibCrc32 } from 'node:zlib';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { crc32 } from '../../../shared/device/crc32.ts';
+import { crc32 } from '../../../shared/hash/crc32.ts';
 import { FrameError } from '../../../shared/device/frame-error.ts';
 import {
   decodeFrame,

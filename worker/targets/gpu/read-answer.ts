@@ -5,6 +5,7 @@ import type { FailureReason } from '../../../shared/decide/plan-types.ts';
 import { OpenInferenceError } from '../../../shared/open-inference/protocol-error.ts';
 import { readTensors } from '../../../shared/open-inference/read-tensors.ts';
 import { HEADER_LENGTH_HEADER, splitBody } from '../../../shared/open-inference/split-body.ts';
+import { joinBytes } from '../../../shared/protocol/join-bytes.ts';
 import type { NamedTensor } from '../../../shared/schema/tensor.ts';
 import { failed, parseRetryAfterMs, type FailedResult } from '../failure.ts';
 
@@ -61,7 +62,7 @@ async function readBytes(response: Response, maxBytes: number): Promise<Uint8Arr
     let sizeBytes = 0;
     for (;;) {
       const { done, value } = await reader.read();
-      if (done) return concat(chunks, sizeBytes);
+      if (done) return joinBytes(chunks);
       sizeBytes += value.byteLength;
       if (sizeBytes > maxBytes) {
         reader.cancel().catch(() => undefined);
@@ -72,14 +73,4 @@ async function readBytes(response: Response, maxBytes: number): Promise<Uint8Arr
   } catch {
     return 'cut';
   }
-}
-
-function concat(chunks: readonly Uint8Array[], sizeBytes: number): Uint8Array {
-  const all = new Uint8Array(sizeBytes);
-  let offset = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, offset);
-    offset += chunk.byteLength;
-  }
-  return all;
 }
