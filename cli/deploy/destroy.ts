@@ -3,13 +3,12 @@
  * before, which only the deployment's own name answers.
  */
 import { CommandFailure } from '../command-failure.ts';
+import type { DeploymentSettings } from './deployment-settings.ts';
 import { commandLine, type CommandSpec, type RunCommand } from './run-command.ts';
-import { deleteWorkerCommand } from './wrangler.ts';
+import { deletedOrNone, deleteWorkerCommand } from './wrangler.ts';
 
 export type DestroyOptions = {
-  readonly environment: string;
-  readonly name: string;
-  readonly settings: string | undefined;
+  readonly settings: DeploymentSettings;
   readonly dryRun: boolean;
   /** What the operator typed, or gave with --confirm. */
   readonly confirmation: (question: string) => Promise<string>;
@@ -18,8 +17,8 @@ export type DestroyOptions = {
 export type DestroyTools = { readonly run: RunCommand; readonly say: (text: string) => void };
 
 export async function destroy(options: DestroyOptions, { run, say }: DestroyTools): Promise<void> {
-  const deployment = `${options.name}-${options.environment}`;
-  const commands = [deleteWorkerCommand(options.environment), cdkDestroyCommand(options)];
+  const { deployment, environment } = options.settings;
+  const commands = [deleteWorkerCommand(environment), cdkDestroyCommand(options.settings)] as const;
   say(
     [
       `Deployment ${deployment} will be gone:`,
@@ -31,29 +30,23 @@ export async function destroy(options: DestroyOptions, { run, say }: DestroyTool
   if (options.dryRun) return;
   const typed = await options.confirmation(`Type ${deployment} to go on: `);
   if (typed.trim() !== deployment) throw new CommandFailure('usage', 'That is not its name: nothing was done.');
-  for (const command of commands) {
-    const { status } = await run(command);
-    if (status !== 0)
-      throw new CommandFailure('failed', `${commandLine(command)} ended with ${status}; run this again.`);
-  }
+  const [deleteWorker, destroyStacks] = commands;
+  const worker = await run(deleteWorker);
+  if (!deletedOrNone(worker)) throw unfinished(deleteWorker, worker.status);
+  const stacks = await run(destroyStacks);
+  if (stacks.status !== 0) throw unfinished(destroyStacks, stacks.status);
   say(`Deployment ${deployment} is gone.`);
 }
 
+function unfinished(command: CommandSpec, status: number): CommandFailure {
+  return new CommandFailure('failed', `${commandLine(command)} ended with ${status}; run this again.`);
+}
+
 /** All that can be made again without loss; the stack of data is left. */
-function cdkDestroyCommand({ environment, settings }: DestroyOptions): CommandSpec {
+function cdkDestroyCommand({ cdkContext }: DeploymentSettings): CommandSpec {
   return {
     program: 'npx',
-    args: [
-      '--no-install',
-      'cdk',
-      'destroy',
-      'Observability',
-      'Operations',
-      'Compute',
-      '--force',
-      '-c',
-      `hybrid=${settings ?? JSON.stringify({ environment })}`,
-    ],
+    args: ['--no-install', 'cdk', 'destroy', 'Observability', 'Operations', 'Compute', '--force', '-c', cdkContext],
     show: true,
   };
 }

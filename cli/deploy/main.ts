@@ -12,9 +12,10 @@ import { CommandFailure, EXIT_STATUS } from '../command-failure.ts';
 import { loadDotEnv } from '../load-dot-env.ts';
 import { connect, given } from '../operator/connection.ts';
 import { deploy, GIVEN_SECRETS } from './deploy.ts';
+import { deploymentSettings, type DeploymentSettings } from './deployment-settings.ts';
 import { destroy } from './destroy.ts';
 import { publishFirstConfig } from './first-config.ts';
-import { outputsFromAws } from './read-outputs.ts';
+import { outputsFromAws, usualRegion } from './read-outputs.ts';
 import { runCommand } from './run-command.ts';
 import type { Outputs } from './worker-values.ts';
 
@@ -22,26 +23,57 @@ const ENVIRONMENTS = ['dev', 'staging', 'production'];
 const SECRET_BYTES = 32;
 
 const USAGE = `Usage: npm run deploy -- --environment ${ENVIRONMENTS.join('|')} [--dry-run] [--settings FILE] [--name NAME] [--region REGION] [--url URL]
-       npm run destroy -- --environment ${ENVIRONMENTS.join('|')} [--dry-run] [--settings FILE] [--name NAME] [--confirm NAME-ENVIRONMENT]`;
+       npm run destroy -- --environment ${ENVIRONMENTS.join('|')} [--dry-run] [--settings FILE] [--name NAME] [--region REGION] [--confirm NAME-ENVIRONMENT]
+
+  --settings FILE    the deployment's settings as JSON (infra/settings.ts); otherwise those under "hybrid" in cdk.json
+  --name, --region   in place of what the settings say (hybrid-inference; AWS's usual chain)
+  --url URL          where the worker answers, where wrangler does not say it
+  --dry-run          print every step and do nothing
+  --confirm NAME     the deployment's name, in place of typing it
+
+Secrets of the worker's own come from the environment: WORKER_${GIVEN_SECRETS.join(', WORKER_')}.
+Exit status: 0 done, 1 a step failed, 2 wrong command line, 3 settings or secrets not valid, 6 deployed and not well.`;
+
+function readCommandLine() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        environment: { type: 'string' },
+        name: { type: 'string' },
+        region: { type: 'string' },
+        settings: { type: 'string' },
+        url: { type: 'string' },
+        confirm: { type: 'string' },
+        'dry-run': { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
+  } catch (error) {
+    throw new CommandFailure('usage', `${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
+  }
+}
 
 async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      environment: { type: 'string' },
-      name: { type: 'string', default: 'hybrid-inference' },
-      region: { type: 'string' },
-      settings: { type: 'string' },
-      url: { type: 'string' },
-      confirm: { type: 'string' },
-      'dry-run': { type: 'boolean', default: false },
-    },
-  });
-  const { environment, name, settings } = values;
-  if (environment === undefined || !ENVIRONMENTS.includes(environment)) throw new CommandFailure('usage', USAGE);
-  loadDotEnv();
+  const { values, positionals } = readCommandLine();
   const say = (text: string): void => console.log(text);
-  const common = { environment, name, settings, dryRun: values['dry-run'] };
+  if (values.help) {
+    say(USAGE);
+    return;
+  }
+  const { environment, name } = values;
+  if (positionals.length > 1 || environment === undefined || !ENVIRONMENTS.includes(environment)) {
+    throw new CommandFailure('usage', USAGE);
+  }
+  loadDotEnv();
+  const settings = await deploymentSettings({
+    root: REPOSITORY_ROOT,
+    file: values.settings,
+    environment,
+    name,
+    region: values.region,
+  });
+  const common = { settings, dryRun: values['dry-run'] };
   if (positionals[0] === 'destroy') {
     await destroy(
       { ...common, confirmation: async (question) => values.confirm ?? (await ask(question)) },
@@ -49,12 +81,11 @@ async function main(): Promise<void> {
     );
     return;
   }
-  const region = values.region ?? given(process.env['AWS_REGION']) ?? 'us-east-1';
   await deploy(
-    { ...common, url: values.url, given: givenSecrets() },
+    { ...common, publicFolder: join(REPOSITORY_ROOT, 'public'), url: values.url, given: givenSecrets() },
     {
       run: runCommand,
-      readOutputs: () => outputsFromAws(`${name}-${environment}`, region),
+      readOutputs: () => outputsOf(settings),
       publishFirst: (outputs) => publishWith(outputs, environment),
       fetch,
       sleep: (ms) => sleep(ms),
@@ -62,6 +93,10 @@ async function main(): Promise<void> {
       say,
     },
   );
+}
+
+async function outputsOf({ deployment, region }: DeploymentSettings): Promise<Outputs> {
+  return outputsFromAws(deployment, region ?? (await usualRegion(process.env)));
 }
 
 /** The worker's own, under their own names; the operator's AWS credentials are not the worker's. */

@@ -4,6 +4,7 @@
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
 import * as z from 'zod';
 import { CommandFailure } from '../command-failure.ts';
+import { given, type Environment } from '../operator/connection.ts';
 import { readJson } from '../operator/read-json.ts';
 import type { Outputs } from './worker-values.ts';
 
@@ -15,6 +16,20 @@ export async function outputsFromFile(file: string): Promise<Outputs> {
   const parsed = fileSchema.safeParse(await readJson(file));
   if (!parsed.success) throw new CommandFailure('invalid', `${file} is not what cdk deploy --outputs-file writes.`);
   return Object.fromEntries(Object.values(parsed.data).flatMap((outputs) => Object.entries(outputs)));
+}
+
+/** Where CDK deploys to when nothing says otherwise: the environment, the profile, and at last us-east-1. */
+export async function usualRegion(env: Environment): Promise<string> {
+  const named = given(env['AWS_REGION']) ?? given(env['AWS_DEFAULT_REGION']);
+  if (named !== undefined) return named;
+  const client = new CloudFormationClient({});
+  try {
+    return await client.config.region();
+  } catch {
+    return 'us-east-1';
+  } finally {
+    client.destroy();
+  }
 }
 
 /** @param deployment `<name>-<environment>`, as in infra/settings.ts */

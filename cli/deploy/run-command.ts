@@ -4,7 +4,13 @@
  */
 import { spawn } from 'node:child_process';
 
-type Ran = { readonly status: number; readonly output: string };
+export type Ran = {
+  readonly status: number;
+  /** What it printed on standard output and standard error, for people. */
+  readonly output: string;
+  /** What it printed on standard output alone: an answer, without the warnings around it. */
+  readonly answer: string;
+};
 
 export type CommandSpec = {
   readonly program: string;
@@ -19,18 +25,24 @@ export type RunCommand = (command: CommandSpec) => Promise<Ran>;
 
 export const runCommand: RunCommand = ({ program, args, stdin, show }) =>
   new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+    // Node's own pipes are sockets, and Linux does not open one as /dev/stdin: `cat` makes a real one of it.
+    const child =
+      stdin === undefined
+        ? spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+        : spawn('sh', ['-c', 'cat | "$0" "$@"', program, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
     let output = '';
+    let answer = '';
     for (const stream of [child.stdout, child.stderr]) {
-      stream.on('data', (bytes: Buffer) => {
-        output += bytes.toString('utf8');
-        if (show === true) process.stderr.write(bytes);
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        output += text;
+        if (stream === child.stdout) answer += text;
+        if (show === true) process.stderr.write(text);
       });
     }
     child.once('error', reject);
-    child.once('close', (status) => resolve({ status: status ?? 1, output }));
-    child.stdin.on('error', () => undefined);
-    child.stdin.end(stdin ?? '');
+    child.once('close', (status) => resolve({ status: status ?? 1, output, answer }));
+    child.stdin?.on('error', () => undefined);
+    child.stdin?.end(stdin);
   });
 
 /** As a person would type it. */

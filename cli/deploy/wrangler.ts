@@ -3,11 +3,11 @@
  */
 import * as z from 'zod';
 import { CommandFailure } from '../command-failure.ts';
-import type { CommandSpec, RunCommand } from './run-command.ts';
+import type { CommandSpec, Ran, RunCommand } from './run-command.ts';
 
 const secretsSchema = z.array(z.object({ name: z.string() }));
-/** Wrangler's word for a worker that was never deployed. */
-const NO_WORKER = /not found|does not exist|10007/i;
+/** Wrangler's words, and Cloudflare's, for a worker that was never deployed or is gone. */
+const NO_WORKER = /Worker "[^"]*"[^\n]* not found|Worker does not exist|\[code: (10007|10090)\]/i;
 
 export const listSecretsCommand = (environment: string): CommandSpec => ({
   program: 'npx',
@@ -26,12 +26,16 @@ export const deleteWorkerCommand = (environment: string): CommandSpec => ({
   show: true,
 });
 
+/** Also where a run that was cut short has deleted it already. */
+export function deletedOrNone({ status, output }: Ran): boolean {
+  return status === 0 || NO_WORKER.test(output);
+}
+
 /** Names only: nobody can read a secret back. Empty for a worker that is not there yet. */
 export async function listSecrets(run: RunCommand, environment: string): Promise<readonly string[]> {
-  const { status, output } = await run(listSecretsCommand(environment));
-  const json = /\[[\s\S]*\]/.exec(output)?.[0];
-  const parsed = json === undefined ? undefined : secretsSchema.safeParse(parseJson(json));
-  if (status === 0 && parsed?.success === true) return parsed.data.map(({ name }) => name);
+  const { status, output, answer } = await run(listSecretsCommand(environment));
+  const parsed = secretsSchema.safeParse(parseJson(answer));
+  if (status === 0 && parsed.success) return parsed.data.map(({ name }) => name);
   if (NO_WORKER.test(output)) return [];
   throw new CommandFailure('unreachable', `wrangler secret list failed (${status}):\n${output.trim()}`);
 }

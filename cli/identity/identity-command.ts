@@ -67,11 +67,9 @@ async function makeFirst(flags: KeyFlags): Promise<string> {
   return report(flags, { kid: publicKey.kid, key_file: file, published_in: keys.folder, keys: [publicKey.kid] }, [
     `Private key: ${file} (kid ${publicKey.kid}). Public documents: ${keys.folder}`,
     'Next, with your environment in place of production:',
-    '  npx wrangler deploy --env production',
-    `  npx hybrid identity jwks --issuer ${keys.issuer} --check`,
-    `  npx wrangler secret put IDENTITY_KEY --env production < ${file}`,
-    `  set identity.issuer to ${keys.issuer} in cdk.json, and npx cdk deploy --all`,
-    `  delete ${file} once the secret is in place`,
+    `  set identity.issuer to ${keys.issuer} in the settings ("hybrid" in cdk.json, or a file for --settings)`,
+    `  WORKER_IDENTITY_KEY="$(cat ${file})" npm run deploy -- --environment production`,
+    `  commit ${keys.folder}; delete ${file} once the worker has it`,
   ]);
 }
 

@@ -2,7 +2,7 @@
  * `hybrid deploy check`: what AWS made against what the worker was told.
  */
 import { Command } from 'commander';
-import { outputsFromAws, outputsFromFile } from '../deploy/read-outputs.ts';
+import { outputsFromAws, outputsFromFile, usualRegion } from '../deploy/read-outputs.ts';
 import type { RunCommand } from '../deploy/run-command.ts';
 import { missingOutputs, missingSecrets, type Missing } from '../deploy/worker-values.ts';
 import { listSecrets } from '../deploy/wrangler.ts';
@@ -26,7 +26,7 @@ export function createDeployCommand(operator: Operator, run: RunCommand): Comman
 
 async function check(operator: Operator, flags: CheckFlags, run: RunCommand): Promise<Report> {
   const environment = flags.environment ?? given(operator.env['ENVIRONMENT']) ?? 'production';
-  const region = flags.region ?? given(operator.env['AWS_REGION']) ?? 'us-east-1';
+  const region = flags.region ?? (await usualRegion(operator.env));
   const outputs =
     flags.outputs === undefined
       ? await outputsFromAws(`${flags.name}-${environment}`, region)

@@ -5,7 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { deploy, type DeployOptions, type DeployTools } from '../../../cli/deploy/deploy.ts';
 import { destroy } from '../../../cli/deploy/destroy.ts';
 import { outputsFromAws } from '../../../cli/deploy/read-outputs.ts';
-import type { CommandSpec, RunCommand } from '../../../cli/deploy/run-command.ts';
+import type { DeploymentSettings } from '../../../cli/deploy/deployment-settings.ts';
+import { runCommand, type CommandSpec, type Ran, type RunCommand } from '../../../cli/deploy/run-command.ts';
 import type { Outputs } from '../../../cli/deploy/worker-values.ts';
 import { runHybrid } from '../../../cli/operator/create-hybrid.ts';
 import { writeFile, mkdtemp, rm } from 'node:fs/promises';
@@ -26,14 +27,27 @@ const OUTPUTS: Outputs = {
   BatchQueueUrl: 'https://sqs.eu-west-1.amazonaws.com/1/chunks',
   EndpointMissing: 'Push an image',
 };
-const OPTIONS: DeployOptions = {
+const SETTINGS: DeploymentSettings = {
+  deployment: 'hybrid-inference-staging',
   environment: 'staging',
-  name: 'hybrid-inference',
-  settings: undefined,
+  region: undefined,
+  issuer: undefined,
+  cdkContext: 'hybrid={"environment":"staging"}',
+};
+const OPTIONS: DeployOptions = {
+  settings: SETTINGS,
+  publicFolder: 'no-such-folder',
   url: undefined,
   dryRun: false,
   given: { IDENTITY_KEY: 'canary-identity-key' },
 };
+
+/** Wrangler and npm warn on standard error, in colour: with brackets. */
+const printed = (status: number, answer: string): Ran => ({
+  status,
+  answer,
+  output: `\u{1b}[33m[WARNING]\u{1b}[0m unknown config "x"\n${answer}`,
+});
 
 function world(change: { outputs?: Outputs; present?: readonly string[]; fails?: string; ready?: boolean } = {}) {
   const ran: CommandSpec[] = [];
@@ -44,13 +58,13 @@ function world(change: { outputs?: Outputs; present?: readonly string[]; fails?:
     ran.push(command);
     const words = command.args.join(' ');
     events.push(words.includes('cdk') ? 'cdk' : words.includes('secret list') ? 'secrets' : 'worker');
-    if (change.fails !== undefined && words.includes(change.fails)) return { status: 1, output: 'no' };
+    if (change.fails !== undefined && words.includes(change.fails)) return printed(1, 'no');
     if (words.includes('secret list')) {
       return change.present === undefined
-        ? { status: 1, output: 'This Worker does not exist on your account. [code: 10007]' }
-        : { status: 0, output: JSON.stringify(change.present.map((name) => ({ name, type: 'secret_text' }))) };
+        ? printed(1, 'This Worker does not exist on your account. [code: 10007]')
+        : printed(0, JSON.stringify(change.present.map((name) => ({ name, type: 'secret_text' }))));
     }
-    return { status: 0, output: 'Uploaded\n  https://hybrid-inference-staging.team.workers.dev\n' };
+    return printed(0, 'Uploaded\n  https://hybrid-inference-staging.team.workers.dev\n');
   };
   const tools: DeployTools = {
     run,
@@ -85,7 +99,7 @@ describe('npm run deploy', () => {
   it('makes AWS, publishes, deploys the worker with what AWS told, and asks it, in this order', async () => {
     const { tools, events, secretsSent, said, keys } = world();
     await deploy(OPTIONS, tools);
-    expect(events).toEqual(['cdk', 'configuration', 'secrets', 'worker', '/healthz', '/readyz', '/v1/infer']);
+    expect(events).toEqual(['secrets', 'cdk', 'configuration', 'worker', '/healthz', '/readyz', '/v1/infer']);
     expect(secretsSent()).toEqual({
       AWS_REGION: 'eu-west-1',
       TABLE_NAME: 'table',
@@ -142,13 +156,13 @@ describe('npm run deploy', () => {
     const { tools, ran, said, events } = world();
     await deploy({ ...OPTIONS, dryRun: true }, tools);
     expect([ran, events]).toEqual([[], []]);
-    expect(said.join('\n')).toMatch(/cdk deploy --all[\s\S]*wrangler secret list[\s\S]*wrangler deploy --env staging/);
+    expect(said.join('\n')).toMatch(/wrangler secret list[\s\S]*cdk deploy --all[\s\S]*wrangler deploy --env staging/);
     expect(said.join('\n')).not.toContain('canary');
   });
 });
 
 describe('npm run destroy', () => {
-  const options = { environment: 'staging', name: 'hybrid-inference', settings: undefined, dryRun: false };
+  const options = { settings: SETTINGS, dryRun: false };
 
   it('does nothing unless its name was typed', async () => {
     const { tools, ran } = world();
@@ -162,6 +176,54 @@ describe('npm run destroy', () => {
     await destroy({ ...options, confirmation: async () => 'hybrid-inference-staging' }, tools);
     expect(ran.map(({ args }) => args.slice(1, 3).join(' '))).toEqual(['wrangler delete', 'cdk destroy']);
     expect(ran.flatMap(({ args }) => args)).not.toContain('Data');
+  });
+
+  it.each([
+    [10007, 'This Worker does not exist on your account. [code: 10007]'],
+    [10090, 'workers.api.error.service_not_found [code: 10090]'],
+  ])('goes on where a run that was cut short has deleted the worker already (%i)', async (_code, output) => {
+    const ran: string[] = [];
+    const run: RunCommand = async ({ args }) => {
+      ran.push(args.slice(1, 3).join(' '));
+      return args.includes('wrangler') ? printed(1, output) : printed(0, '');
+    };
+    const said: string[] = [];
+    await destroy(
+      { ...options, confirmation: async () => 'hybrid-inference-staging' },
+      { run, say: (text) => said.push(text) },
+    );
+    expect(ran).toEqual(['wrangler delete', 'cdk destroy']);
+    expect(said.at(-1)).toContain('is gone');
+  });
+
+  it('stops where the worker could not be deleted for another reason', async () => {
+    const { tools, ran } = world({ fails: 'wrangler delete' });
+    await expect(destroy({ ...options, confirmation: async () => 'hybrid-inference-staging' }, tools)).rejects.toThrow(
+      /ended with 1; run this again/,
+    );
+    expect(ran).toHaveLength(1);
+  });
+});
+
+describe('a program given secrets', () => {
+  const read = 'process.stdout.write(require("node:fs").readFileSync("/dev/stdin", "utf8"))';
+
+  it('can open them as the file /dev/stdin', async () => {
+    const stdin = JSON.stringify({ API_KEY: "it's a $secret\n" });
+    expect(await runCommand({ program: process.execPath, args: ['-e', read], stdin })).toEqual({
+      status: 0,
+      output: stdin,
+      answer: stdin,
+    });
+  });
+
+  it('ends with its own status, and is handed its arguments as they are', async () => {
+    const args = ['-e', `${read}; console.log(process.argv[1]); process.exit(7)`, '$HOME "*" it\'s'];
+    expect(await runCommand({ program: process.execPath, args, stdin: 'x' })).toEqual({
+      status: 7,
+      output: `x$HOME "*" it's\n`,
+      answer: `x$HOME "*" it's\n`,
+    });
   });
 });
 
