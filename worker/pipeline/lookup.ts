@@ -2,23 +2,8 @@
  * Exact cache in two layers: the isolate's own memory, asked before deciding; the shared cache, asked only before an
  * attempt that leaves the isolate, because it costs more than an edge answer does.
  */
-import type { AnsweredItem, TargetUsed } from '../../shared/schema/infer-result.ts';
 import type { Clock, LocalCache, SharedCache } from '../ports.ts';
-
-/** What is kept of an answer. Only whole, accepted answers are kept. */
-export type CachedAnswer = {
-  readonly items: readonly AnsweredItem[];
-  readonly variant: string;
-  readonly targetUsed: TargetUsed;
-  readonly cloudOnlyCostNanos: number;
-};
-
-export type StoredAnswer = {
-  readonly answer: CachedAnswer;
-  readonly putAtMs: number;
-  readonly freshUntilMs: number;
-  readonly staleUntilMs: number;
-};
+import { sizeOf, storedFrom, textOf, type CachedAnswer, type StoredAnswer } from './stored-answer.ts';
 
 /** Isolates' clocks differ by seconds at most; what was put later than that from now is of a clock that has gone back. */
 const CLOCK_SKEW_MS = 60_000;
@@ -44,13 +29,7 @@ export type AnswerCache = {
 export function createAnswerCache(local: LocalCache<StoredAnswer>, shared: SharedCache, clock: Clock): AnswerCache {
   async function readShared(key: string): Promise<StoredAnswer | undefined> {
     const text = await shared.get(key);
-    if (text === undefined) return undefined;
-    try {
-      const stored: unknown = JSON.parse(text);
-      return isStoredAnswer(stored) ? stored : undefined;
-    } catch {
-      return undefined;
-    }
+    return text === undefined ? undefined : storedFrom(text);
   }
 
   return {
@@ -65,8 +44,11 @@ export function createAnswerCache(local: LocalCache<StoredAnswer>, shared: Share
       return stored.answer;
     },
     async stale(key) {
-      const stored = local.get(key) ?? (await readShared(key));
-      return stored !== undefined && isBetween(stored, stored.staleUntilMs, clock.now()) ? stored.answer : undefined;
+      const nowMs = clock.now();
+      const own = local.get(key);
+      if (own !== undefined && isBetween(own, own.staleUntilMs, nowMs)) return own.answer;
+      const other = await readShared(key);
+      return other !== undefined && isBetween(other, other.staleUntilMs, nowMs) ? other.answer : undefined;
     },
     async put(key, answer, lifetime) {
       const nowMs = clock.now();
@@ -74,20 +56,7 @@ export function createAnswerCache(local: LocalCache<StoredAnswer>, shared: Share
       const staleUntilMs = freshUntilMs + lifetime.staleIfErrorMs;
       const stored: StoredAnswer = { answer, putAtMs: nowMs, freshUntilMs, staleUntilMs };
       local.set(key, stored, sizeOf(key, stored));
-      if (lifetime.share) await shared.put(key, JSON.stringify(stored), lifetime.ttlMs + lifetime.staleIfErrorMs);
+      if (lifetime.share) await shared.put(key, textOf(stored), lifetime.ttlMs + lifetime.staleIfErrorMs);
     },
   };
-}
-
-/** Written by this code under a key only it can form, so the outline is enough: a cut or foreign value is a miss. */
-function isStoredAnswer(value: unknown): value is StoredAnswer {
-  if (typeof value !== 'object' || value === null || !('putAtMs' in value) || !('answer' in value)) return false;
-  const { answer } = value;
-  return typeof answer === 'object' && answer !== null && 'items' in answer && Array.isArray(answer.items);
-}
-
-/** Rough bytes in memory: what matters is that large answers count more. */
-function sizeOf(key: string, stored: StoredAnswer): number {
-  const BYTES_PER_ITEM = 400;
-  return 2 * key.length + BYTES_PER_ITEM * (1 + stored.answer.items.length);
 }

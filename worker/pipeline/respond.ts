@@ -8,7 +8,7 @@ import type { AnsweredItem, Decision, InferResult, TargetUsed } from '../../shar
 import type { AttemptRecord, CacheStatus } from '../../shared/schema/record.ts';
 import type { CanaryOutcome } from '../isolate-state.ts';
 import type { Execution } from './execute.ts';
-import type { CachedAnswer } from './lookup.ts';
+import type { CachedAnswer } from './stored-answer.ts';
 
 export type Actual = {
   readonly requestId: string;

@@ -29,17 +29,22 @@ export function createCacheApi(options: CacheApiOptions): SharedCache {
   const maxValueBytes = options.maxValueBytes ?? MAX_VALUE_BYTES;
   const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
   let off = false;
+  let hasWorked = false;
 
   /** Undefined for every kind of trouble. Where the platform has no cache each call would fail alike: so one is enough. */
   async function withCache<T>(use: (cache: HttpCache) => Promise<T>): Promise<T | undefined> {
     if (off) return undefined;
     try {
       const cache = await options.open();
-      if (cache !== undefined) return await within(use(cache), timeoutMs);
+      if (cache !== undefined) {
+        const found = await within(use(cache), timeoutMs);
+        hasWorked = true;
+        return found;
+      }
     } catch {
-      // Fall through: not configured, or broken for good.
+      // Not configured, or a bad moment of one that is.
     }
-    off = true;
+    off = !hasWorked;
     return undefined;
   }
 

@@ -45,6 +45,27 @@ describe('the Cache API adapter', () => {
     expect(asked).toBe(1);
   });
 
+  it.each(['match', 'put'] as const)(
+    'goes on after one %s that fails, where the platform has a cache',
+    async (call) => {
+      const memory = createMemoryHttpCache(createFakeClock());
+      let isBad = false;
+      const bad = () => Promise.reject(new Error('a bad moment'));
+      const cache = createCacheApi({
+        open: () => ({
+          match: (url) => (isBad && call === 'match' ? bad() : memory.match(url)),
+          put: (url, response) => (isBad && call === 'put' ? bad() : memory.put(url, response)),
+        }),
+      });
+      await cache.put('key', 'value', 60_000);
+      isBad = true;
+      await cache.put('other', 'value', 60_000);
+      await cache.get('key');
+      isBad = false;
+      expect(await cache.get('key')).toBe('value');
+    },
+  );
+
   it('takes a look-up that does not end for a miss', async () => {
     const cache = createCacheApi({
       open: () => ({ match: () => new Promise(() => undefined), put: () => new Promise(() => undefined) }),
