@@ -51,6 +51,8 @@ export type GatewayErrorOptions = {
   readonly detail?: string;
   readonly cause?: unknown;
   readonly retryAfterMs?: number;
+  /** What HTTP wants said beside the status: `allow`, `accept-encoding`. */
+  readonly headers?: Readonly<Record<string, string>>;
 };
 
 /** The only error class thrown on purpose. `message` is public, `detail` is not. */
@@ -60,6 +62,7 @@ export class GatewayError extends Error {
   readonly field: string | undefined;
   readonly detail: string | undefined;
   readonly retryAfterMs: number | undefined;
+  readonly headers: Readonly<Record<string, string>> | undefined;
 
   constructor(code: ErrorCode, message: string, options: GatewayErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -67,6 +70,7 @@ export class GatewayError extends Error {
     this.field = options.field;
     this.detail = options.detail;
     this.retryAfterMs = options.retryAfterMs;
+    this.headers = options.headers;
   }
 }
 

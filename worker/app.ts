@@ -9,6 +9,7 @@ import type { Exchange } from './http/exchange.ts';
 import { describeGuarantee } from './http/guarantee.ts';
 import { infer } from './http/infer.ts';
 import { configForReader } from './http/may-read.ts';
+import { methodNotAllowed } from './http/method-not-allowed.ts';
 import { describeModel, listModels } from './http/models.ts';
 import { readiness } from './http/ready.ts';
 import type { Services } from './pipeline/services.ts';
@@ -16,6 +17,19 @@ import type { Services } from './pipeline/services.ts';
 type AppEnv = { Variables: { requestId: string } };
 
 const ACCEPTABLE_REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
+
+/** Endpoints that answer GET, and so HEAD, and nothing else. */
+const READ_ONLY = [
+  '/v1/models',
+  '/v1/models/:name',
+  '/v1/routes/:name/guarantee',
+  '/v1/devices',
+  '/v1/metrics',
+  '/openapi.json',
+  '/docs',
+  '/healthz',
+  '/readyz',
+] as const;
 
 export function createApp(services: Services): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
@@ -97,8 +111,15 @@ export function createApp(services: Services): Hono<AppEnv> {
   });
 
   app.all('/v1/infer', () => {
-    throw new GatewayError('method_not_allowed', 'Use POST.');
+    throw methodNotAllowed('POST');
   });
+  app.all('/v1/devices/:id/connect', () => {
+    throw methodNotAllowed('GET');
+  });
+  for (const path of READ_ONLY)
+    app.all(path, () => {
+      throw methodNotAllowed('GET', 'HEAD');
+    });
   app.notFound((context) =>
     errorResponse(new GatewayError('not_found', `There is nothing at ${context.req.path}.`), context.get('requestId')),
   );

@@ -19,6 +19,9 @@ export function decisionHeaders(result: InferResult): Record<string, string> {
 /** Of a failed request, whatever form its protocol gives the error. */
 export function failureHeaders(error: GatewayError, requestId: string): Record<string, string> {
   return {
+    ...error.headers,
+    // How to send one: HTTP wants it with every 401.
+    ...(error.code === 'unauthorized' ? { 'www-authenticate': 'Bearer' } : {}),
     [REQUEST_ID_HEADER]: requestId,
     'x-error-code': error.code,
     'x-should-retry': String(isRetryable(error.code)),

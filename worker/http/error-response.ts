@@ -2,13 +2,11 @@
  * The native form of an error: `{error: {code, message, field?, retryable, request_id}}`, with the status of the one table.
  */
 import { isRetryable, statusOf, type GatewayError } from '../../shared/errors.ts';
-import { REQUEST_ID_HEADER } from '../../shared/names.ts';
 import type { Decision } from '../../shared/schema/infer-result.ts';
+import { failureHeaders } from './decision-headers.ts';
 import { renderDecision } from './render-result.ts';
 
 export function errorResponse(error: GatewayError, requestId: string, decision: Decision | null = null): Response {
-  const headers = new Headers({ [REQUEST_ID_HEADER]: requestId });
-  if (error.retryAfterMs !== undefined) headers.set('retry-after', String(Math.ceil(error.retryAfterMs / 1_000)));
   const body = {
     error: {
       code: error.code,
@@ -19,5 +17,5 @@ export function errorResponse(error: GatewayError, requestId: string, decision: 
     },
     ...(decision === null ? {} : { decision: renderDecision(decision) }),
   };
-  return Response.json(body, { status: statusOf(error.code), headers });
+  return Response.json(body, { status: statusOf(error.code), headers: failureHeaders(error, requestId) });
 }

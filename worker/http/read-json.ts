@@ -2,27 +2,46 @@
  * Reads a request's body, as JSON where it is: bounded, UTF-8 only, JSON only. Every refusal is a GatewayError with its own code.
  */
 import { GatewayError } from '../../shared/errors.ts';
+import { joinBytes } from '../../shared/protocol/join-bytes.ts';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
 
 export async function readJson(request: Request, maxBodyBytes: number): Promise<unknown> {
   refuseOtherMediaTypes(request);
-  return parseJson(await readBody(request, maxBodyBytes));
+  const body = await readBody(request, maxBodyBytes);
+  try {
+    return parseJson(body);
+  } catch (error) {
+    // Asked only now: whoever sends plain JSON pays nothing for it.
+    refuseEncoded(request);
+    throw error;
+  }
 }
 
 export function parseJson(bytes: Uint8Array): unknown {
-  let text: string;
-  try {
-    text = utf8.decode(bytes);
-  } catch (cause) {
-    throw new GatewayError('invalid_encoding', 'The body is not valid UTF-8.', { cause });
-  }
+  const text = decodeUtf8(bytes);
   try {
     return JSON.parse(text) as unknown;
   } catch {
     // The parser's own message quotes the body, and inputs never reach a log: no cause is kept.
     throw new GatewayError('invalid_json', 'The body is not valid JSON.');
   }
+}
+
+export function decodeUtf8(bytes: Uint8Array): string {
+  try {
+    return utf8.decode(bytes);
+  } catch (cause) {
+    throw new GatewayError('invalid_encoding', 'The body is not valid UTF-8.', { cause });
+  }
+}
+
+export function refuseEncoded(request: Request): void {
+  const encoding = request.headers.get('content-encoding')?.trim().toLowerCase() ?? '';
+  if (encoding === '' || encoding === 'identity') return;
+  throw new GatewayError('unsupported_media_type', 'Send the body uncompressed.', {
+    headers: { 'accept-encoding': 'identity' },
+  });
 }
 
 function refuseOtherMediaTypes(request: Request): void {
@@ -36,7 +55,7 @@ export async function readBody(request: Request, maxBytes: number): Promise<Uint
   const declared = request.headers.get('content-length');
   if (declared !== null) {
     if (Number(declared) > maxBytes) throw tooLarge(maxBytes);
-    const body = new Uint8Array(await request.arrayBuffer());
+    const body = new Uint8Array(await request.arrayBuffer().catch(brokeOff));
     if (body.byteLength > maxBytes) throw tooLarge(maxBytes);
     return body;
   }
@@ -49,7 +68,7 @@ async function readChunks(request: Request, maxBytes: number): Promise<Uint8Arra
   const chunks: Uint8Array[] = [];
   let sizeBytes = 0;
   for (;;) {
-    const { done, value } = await reader.read();
+    const { done, value } = await reader.read().catch(brokeOff);
     if (done) break;
     sizeBytes += value.byteLength;
     if (sizeBytes > maxBytes) {
@@ -58,13 +77,12 @@ async function readChunks(request: Request, maxBytes: number): Promise<Uint8Arra
     }
     chunks.push(value);
   }
-  const body = new Uint8Array(sizeBytes);
-  let offset = 0;
-  for (const chunk of chunks) {
-    body.set(chunk, offset);
-    offset += chunk.byteLength;
-  }
-  return body;
+  return joinBytes(chunks);
+}
+
+/** A body that ends before it is whole: nobody waits for an answer any more, and nothing of ours has failed. */
+export function brokeOff(cause: unknown): never {
+  throw new GatewayError('client_closed_request', 'The body broke off before its end.', { cause });
 }
 
 function tooLarge(maxBytes: number): GatewayError {

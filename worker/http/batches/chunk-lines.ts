@@ -3,6 +3,7 @@
  * sent, no more than one chunk and one line are held.
  */
 import { GatewayError } from '../../../shared/errors.ts';
+import { brokeOff } from '../read-json.ts';
 
 /** `bytes` are those of the one buffer there is: good until the next chunk is asked for. */
 export type LineChunk = { readonly bytes: Uint8Array<ArrayBuffer>; readonly lines: number };
@@ -48,7 +49,7 @@ export async function* chunkLines(
   const reader = body.getReader();
   try {
     for (;;) {
-      const { done, value } = await reader.read();
+      const { done, value } = await reader.read().catch(brokeOff);
       if (done) break;
       for (let at = 0; at < value.length;) {
         const newline = value.indexOf(NEWLINE, at);

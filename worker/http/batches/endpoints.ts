@@ -8,6 +8,8 @@ import { usdFromNanos } from '../../../shared/measure/pricing.ts';
 import { apiKeyFrom, identify } from '../../pipeline/identify.ts';
 import type { Batches, StoredBatch } from '../../ports.ts';
 import type { Exchange } from '../exchange.ts';
+import { methodNotAllowed } from '../method-not-allowed.ts';
+import { refuseEncoded } from '../read-json.ts';
 import { chunkLines } from './chunk-lines.ts';
 
 /** Some hundred chunks a batch: a Worker may make a thousand calls a request. */
@@ -30,7 +32,7 @@ export async function batchEndpoint(exchange: Exchange, path: readonly string[])
   }
   const [id, rest] = path;
   if (id === undefined) {
-    if (request.method !== 'POST') throw new GatewayError('method_not_allowed', 'Use POST.');
+    if (request.method !== 'POST') throw methodNotAllowed('POST');
     return take(exchange, batches, tenant, inForce.config.limits.max_body_bytes);
   }
   const stored = BATCH_ID.test(id) ? await batches.read(id) : undefined;
@@ -38,11 +40,15 @@ export async function batchEndpoint(exchange: Exchange, path: readonly string[])
   if (stored === undefined || stored.batch.tenant !== tenant) {
     throw new GatewayError('not_found', `There is no batch ${id.slice(0, 64)}.`);
   }
-  if (rest === 'results' && request.method === 'GET') return results(stored, batches, request.signal);
+  if (rest === 'results') {
+    if (request.method !== 'GET') throw methodNotAllowed('GET');
+    return results(stored, batches, request.signal);
+  }
   if (rest !== undefined) throw new GatewayError('not_found', 'A batch has results and nothing else.');
-  if (request.method === 'GET') return Response.json(describe(stored));
+  // The answer to HEAD loses its body on its way out.
+  if (request.method === 'GET' || request.method === 'HEAD') return Response.json(describe(stored));
   if (request.method === 'DELETE') return cancel(stored, batches);
-  throw new GatewayError('method_not_allowed', 'Use GET or DELETE.');
+  throw methodNotAllowed('GET', 'HEAD', 'DELETE');
 }
 
 async function take(exchange: Exchange, batches: Batches, tenant: string, maxLineBytes: number): Promise<Response> {
@@ -86,6 +92,7 @@ function linesOf(request: Request): ReadableStream<Uint8Array> {
   if (!LINES_TYPES.has(mediaType)) {
     throw new GatewayError('unsupported_media_type', `Send JSON lines with content-type: ${CONTENT_TYPE}.`);
   }
+  refuseEncoded(request);
   if (request.body === null) throw new GatewayError('invalid_request', 'The body holds no line.');
   return request.body;
 }

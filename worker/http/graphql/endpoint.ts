@@ -10,11 +10,11 @@ import {
   type ValidationRule,
 } from 'graphql';
 import { createHandler, type Handler } from 'graphql-http';
-import { asGatewayError, GatewayError, isRetryable } from '../../../shared/errors.ts';
+import { asGatewayError, isRetryable, statusOf } from '../../../shared/errors.ts';
 import { REQUEST_ID_HEADER } from '../../../shared/names.ts';
-import { decisionHeaders } from '../decision-headers.ts';
+import { decisionHeaders, failureHeaders } from '../decision-headers.ts';
 import type { Exchange } from '../exchange.ts';
-import { readBody } from '../read-json.ts';
+import { decodeUtf8, readBody, refuseEncoded } from '../read-json.ts';
 import { parseQuery, validateQuery } from './known-queries.ts';
 import { queryLimits } from './limits.ts';
 import { resolvers, type QueryContext } from './resolvers.ts';
@@ -23,8 +23,6 @@ import { TYPE_DEFINITIONS } from './type-definitions.ts';
 type RequestContext = { readonly query: QueryContext; readonly allowsIntrospection: boolean };
 
 const MAX_BODY_BYTES = 1024 * 1024;
-
-const utf8 = new TextDecoder();
 
 let schema: GraphQLSchema | undefined;
 let handler: Handler<Request, RequestContext> | undefined;
@@ -36,7 +34,8 @@ export async function graphql(exchange: Exchange, allowsIntrospection: boolean):
   const query: QueryContext = { exchange, inferences: 0, results: [] };
   const url = new URL(request.url);
   try {
-    const sent = request.method === 'POST' ? utf8.decode(await readBody(request, MAX_BODY_BYTES)) : null;
+    refuseEncoded(request);
+    const sent = request.method === 'POST' ? decodeUtf8(await readBody(request, MAX_BODY_BYTES)) : null;
     const [body, init] = await handler({
       url: url.pathname + url.search,
       method: request.method,
@@ -53,9 +52,11 @@ export async function graphql(exchange: Exchange, allowsIntrospection: boolean):
     return new Response(body, { status: init.status, statusText: init.statusText, headers });
   } catch (error) {
     // A body that is too large or cannot be read never became a query.
-    const known = toGraphQlError(error, exchange);
-    const status = error instanceof GatewayError && error.code === 'payload_too_large' ? 413 : 400;
-    return Response.json({ errors: [known.toJSON()] }, { status, headers: { [REQUEST_ID_HEADER]: requestId } });
+    const known = asGatewayError(error);
+    return Response.json(
+      { errors: [toGraphQlError(error, exchange).toJSON()] },
+      { status: statusOf(known.code), headers: failureHeaders(known, requestId) },
+    );
   }
 }
 

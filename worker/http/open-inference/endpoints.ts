@@ -9,6 +9,7 @@ import { PRODUCT_NAME, PRODUCT_VERSION } from '../../../shared/names.ts';
 import type { Services } from '../../pipeline/services.ts';
 import type { Exchange } from '../exchange.ts';
 import { configForReader } from '../may-read.ts';
+import { methodNotAllowed } from '../method-not-allowed.ts';
 import { openInferenceError } from './error.ts';
 import { inferTensors } from './infer.ts';
 import { inputTensors, outputTensors } from '../../../shared/open-inference/tensor-names.ts';
@@ -58,9 +59,11 @@ function createEndpoints(): Hono<Env> {
       inferTensors(context.env.exchange, context.req.param('model'), context.req.param('version')),
     );
     app.all(`${path}/infer`, () => {
-      throw new GatewayError('method_not_allowed', 'Use POST.');
+      throw methodNotAllowed('POST');
     });
+    for (const read of [path, `${path}/ready`]) app.all(read, onlyReads);
   }
+  for (const path of ['/', '/health/live', '/health/ready']) app.all(path, onlyReads);
   app.notFound((context) =>
     openInferenceError(
       new GatewayError('not_found', `There is nothing at ${context.req.path}.`),
@@ -75,6 +78,10 @@ function createEndpoints(): Hono<Env> {
     return openInferenceError(known, exchange.requestId);
   });
   return app;
+}
+
+function onlyReads(): never {
+  throw methodNotAllowed('GET', 'HEAD');
 }
 
 async function find(

@@ -10,7 +10,7 @@ import type { WireInferRequest } from '../../../shared/schema/infer-request.ts';
 import { issuePath } from '../../../shared/schema/issue-path.ts';
 import type { NamedTensor } from '../../../shared/schema/tensor.ts';
 import { parseWire } from '../parse-wire.ts';
-import { parseJson, readBody } from '../read-json.ts';
+import { parseJson, readBody, refuseEncoded } from '../read-json.ts';
 import { REQUIREMENT_FIELDS, requirementsFromHeaders } from '../requirement-headers.ts';
 import { asCallersFault } from './error.ts';
 
@@ -57,8 +57,7 @@ export async function readOpenInferenceRequest(
       'unsupported_media_type',
       'Send application/json, or application/octet-stream with Inference-Header-Content-Length.',
     );
-  if ((request.headers.get('content-encoding') ?? 'identity') !== 'identity')
-    throw new GatewayError('unsupported_media_type', 'Send the body uncompressed.');
+  refuseEncoded(request);
   const { json, binary } = asCallersFaultOf(await readBody(request, limits.max_body_bytes), headerLength);
   const parsed = bodySchema.safeParse(parseJson(json));
   if (!parsed.success) {

@@ -1,15 +1,16 @@
 /**
  * OpenAI's endpoints. Loaded when first asked for.
  */
-import { asGatewayError, GatewayError } from '../../../shared/errors.ts';
+import { asGatewayError } from '../../../shared/errors.ts';
 import type { Exchange } from '../exchange.ts';
+import { methodNotAllowed } from '../method-not-allowed.ts';
 import { chatCompletions } from './chat-completions.ts';
 import { embeddings } from './embeddings.ts';
 import { openAiError } from './error.ts';
 
 export async function openAi(exchange: Exchange, endpoint: 'embeddings' | 'chat_completions'): Promise<Response> {
   try {
-    if (exchange.request.method !== 'POST') throw new GatewayError('method_not_allowed', 'Use POST.');
+    if (exchange.request.method !== 'POST') throw methodNotAllowed('POST');
     return await (endpoint === 'embeddings' ? embeddings(exchange) : chatCompletions(exchange));
   } catch (error) {
     const known = asGatewayError(error);
