@@ -19,7 +19,12 @@ type OpenFacts = {
 };
 
 export type BreakerState =
-  | { readonly kind: 'closed'; readonly buckets: readonly Bucket[] }
+  | {
+      readonly kind: 'closed';
+      readonly buckets: readonly Bucket[];
+      /** When it last opened. Calls begun before then failed with the outage that is over. */
+      readonly lastOpenedAtMs?: number;
+    }
   | ({ readonly kind: 'open' } & OpenFacts)
   | ({
       readonly kind: 'half_open';
@@ -30,10 +35,11 @@ export type BreakerState =
 
 export type BreakerEvent =
   | { readonly kind: 'success' }
-  | { readonly kind: 'failure' }
+  /** @property startedAtMs of the call; absent: after whatever the state says */
+  | { readonly kind: 'failure'; readonly startedAtMs?: number }
   | { readonly kind: 'probe_started' }
-  /** The probe ended without telling anything: cancelled, throttled, not ready, refused. */
-  | { readonly kind: 'probe_abandoned' };
+  /** A call ended without telling anything: cancelled, throttled, not ready, refused. */
+  | { readonly kind: 'probe_abandoned'; readonly startedAtMs?: number };
 
 export type BreakerVerdict = 'closed' | 'open' | 'probe_allowed' | 'half_open_busy';
 
@@ -67,24 +73,33 @@ export function reduceBreaker(
 ): BreakerState {
   switch (state.kind) {
     case 'closed':
-      return reduceClosed(state.buckets, state, event, nowMs, policy);
+      return isOfBefore(event, state.lastOpenedAtMs, nowMs) ? state : reduceClosed(state, event, nowMs, policy);
     case 'open':
-      return reduceOpen(state, event, nowMs, policy);
+      return isOfBefore(event, state.openedAtMs, nowMs) ? state : reduceOpen(state, event, nowMs, policy);
     case 'half_open':
-      return reduceHalfOpen(state, event, nowMs, policy);
+      return isOfBefore(event, state.openedAtMs, nowMs) ? state : reduceHalfOpen(state, event, nowMs, policy);
   }
 }
 
+/**
+ * What hangs when a breaker opens ends one after another for as long as its time-outs are: neither the probe's failure nor
+ * the next outage. A clock that has gone back tells nothing of before and after.
+ */
+function isOfBefore(event: BreakerEvent, openedAtMs: number | undefined, nowMs: number): boolean {
+  if (event.kind !== 'failure' && event.kind !== 'probe_abandoned') return false;
+  const { startedAtMs } = event;
+  return startedAtMs !== undefined && openedAtMs !== undefined && startedAtMs < openedAtMs && openedAtMs <= nowMs;
+}
+
 function reduceClosed(
-  buckets: readonly Bucket[],
-  state: BreakerState,
+  state: Extract<BreakerState, { kind: 'closed' }>,
   event: BreakerEvent,
   nowMs: number,
   policy: BreakerPolicy,
 ): BreakerState {
   if (event.kind !== 'success' && event.kind !== 'failure') return state;
-  const next = countCall(buckets, event.kind === 'failure' ? 1 : 0, nowMs, policy.window_ms);
-  if (event.kind === 'success') return { kind: 'closed', buckets: next };
+  const next = countCall(state.buckets, event.kind === 'failure' ? 1 : 0, nowMs, policy.window_ms);
+  if (event.kind === 'success') return { ...state, buckets: next };
   let calls = 0;
   let failures = 0;
   for (const bucket of next) {
@@ -92,10 +107,10 @@ function reduceClosed(
     failures += bucket.failures;
   }
   if (calls >= policy.minimum_calls && failures >= policy.failure_ratio * calls) return opened(0, nowMs, policy);
-  return { kind: 'closed', buckets: next };
+  return { ...state, buckets: next };
 }
 
-/** A late result of a call from before the opening says nothing new; after open_ms it is as good as a probe. */
+/** A late answer to a call from before the opening says nothing new at first; after open_ms it is as good as a probe. */
 function reduceOpen(
   state: Extract<BreakerState, { kind: 'open' }>,
   event: BreakerEvent,
@@ -105,7 +120,7 @@ function reduceOpen(
   if (!isOver(state.openedAtMs, state.openMs, nowMs)) return state;
   switch (event.kind) {
     case 'success':
-      return initialBreaker;
+      return { kind: 'closed', buckets: [], lastOpenedAtMs: state.openedAtMs };
     case 'failure':
       return opened(state.failedProbes + 1, nowMs, policy);
     case 'probe_started':
@@ -123,7 +138,7 @@ function reduceHalfOpen(
 ): BreakerState {
   switch (event.kind) {
     case 'success':
-      return initialBreaker;
+      return { kind: 'closed', buckets: [], lastOpenedAtMs: state.openedAtMs };
     case 'failure':
       return opened(state.failedProbes + 1, nowMs, policy);
     case 'probe_started':

@@ -118,7 +118,7 @@ describe('breaker', () => {
         ],
         broken,
       ),
-    ).toEqual(initialBreaker);
+    ).toMatchObject({ kind: 'closed', buckets: [] });
   });
 
   it('stays open twice as long after each failed probe, up to the maximum', () => {
@@ -185,8 +185,33 @@ describe('breaker', () => {
     ).toBe(broken);
   });
 
+  describe.each(['failure', 'probe_abandoned'] as const)('a %s of a call that hung through the outage', (kind) => {
+    const late = (state: BreakerState, ms: number, startedMs: number): BreakerState =>
+      reduceBreaker(state, { kind, startedAtMs: START_MS + startedMs }, START_MS + ms, policy);
+    const probing = run([[1_003, 'probe_started']], broken);
+    const closed = run([[1_010, 'success']], probing);
+
+    it('is not the probe, nor a new outage once the probe has closed the breaker', () => {
+      expect(late(broken, 1_003, 2)).toBe(broken);
+      expect(late(probing, 1_005, 2)).toBe(probing);
+      let state = closed;
+      for (let ms = 1_011; ms < 1_100; ms += 1) state = late(state, ms, 2);
+      expect(state).toBe(closed);
+    });
+
+    it('counts where it began after the opening, or the clock has gone back', () => {
+      expect(late(probing, 1_005, 1_003).kind).toBe('open');
+      expect(late(probing, -500_000, -600_000).kind).toBe('open');
+      if (kind === 'failure') {
+        let state = closed;
+        for (let ms = -500_000; ms < -499_900; ms += 10) state = late(state, ms, ms - 5);
+        expect(state.kind).toBe('open');
+      }
+    });
+  });
+
   it('takes a result after the open time for a probe, announced or not', () => {
-    expect(run([[1_003, 'success']], broken)).toEqual(initialBreaker);
+    expect(run([[1_003, 'success']], broken)).toMatchObject({ kind: 'closed', buckets: [] });
     expect(run([[1_003, 'failure']], broken)).toMatchObject({ kind: 'open', openMs: 2_000 });
     expect(run([[1_003, 'probe_abandoned']], broken)).toBe(broken);
   });
