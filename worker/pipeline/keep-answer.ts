@@ -49,6 +49,8 @@ export function keepAnswer(
   const { served } = trip.mustHaveParsed();
   const last = items.at(-1);
   if (!key.writable || last === undefined || !items.every((item) => item.accepted)) return;
+  // Late or dear, an answer is as good as any; short of what was asked of it, it would be repeated as if it were not.
+  if (trip.plan?.missed.some((one) => one === 'min_accuracy' || one === 'model_complexity') === true) return;
   const leftTheIsolate = items.some((item) => item.target.kind !== 'edge');
   const cached = {
     items,

@@ -87,6 +87,21 @@ describe('the way of a request', () => {
     expect(body.decision.reason).toContain('best effort');
   });
 
+  it('does not repeat from the cache an answer that cannot promise the accuracy asked for, as if it did', async () => {
+    const harness = createHarness({
+      config: testConfig((config) => ({
+        ...config,
+        routes: config.routes.map((route) => ({ ...route, policy: { kind: 'cheapest' } })),
+      })),
+    });
+    const wish = { ...ask, min_accuracy: 0.99 };
+    const answers = [await harness.post(wish), await harness.post(wish)];
+    expect(answers.map(({ body }) => [body.cache, body.decision.missed])).toEqual([
+      ['miss', ['min_accuracy']],
+      ['miss', ['min_accuracy']],
+    ]);
+  });
+
   it('does not repeat a best effort from the cache', async () => {
     const harness = createHarness();
     harness.scripts['edge'] = answering(0.4);
