@@ -11,11 +11,18 @@ import type {
 } from '../shared/decide/facts.ts';
 import { itemFactor } from '../shared/decide/estimate.ts';
 import type { ChosenCanary, FailureReason } from '../shared/decide/plan-types.ts';
+import { MEAN_WEIGHT, observeAcceptance } from '../shared/measure/acceptance.ts';
 import { estimatedRttMs, REGION_COORDINATES, type Coordinates } from '../shared/measure/distance.ts';
 import { createLatencyTracker, estimate, observe } from '../shared/measure/latency-tracker.ts';
 import { nanosFromUsd } from '../shared/measure/pricing.ts';
 import { addToRate, NO_RATE, ratePerMs, type Rate } from '../shared/measure/rate.ts';
-import { breakerVerdict, initialBreaker, reduceBreaker, type BreakerState } from '../shared/resilience/breaker.ts';
+import {
+  breakerVerdict,
+  initialBreaker,
+  reduceBreaker,
+  type BreakerEvent,
+  type BreakerState,
+} from '../shared/resilience/breaker.ts';
 import {
   earn,
   fullBudget,
@@ -30,10 +37,8 @@ import {
 } from '../shared/resilience/budget.ts';
 import type { BreakerPolicy, RouteSpec, TargetSpec } from '../shared/schema/config.ts';
 import type { Target } from './ports.ts';
-import { TargetMemory } from './target-memory.ts';
+import { TargetMemory, type AttemptStart } from './target-memory.ts';
 
-/** Weight of one more observation in a mean: about the last twenty count. */
-const MEAN_WEIGHT = 0.05;
 const MS_PER_HOUR = 3_600_000;
 const MS_PER_MINUTE = 60_000;
 
@@ -160,8 +165,8 @@ export class IsolateState {
     for (const [targetId, status] of statuses) this.#statuses.set(targetId, status);
   }
 
-  attemptStarted(targetId: string, nowMs: number, policy: BreakerPolicy): boolean {
-    return this.#memoryOf(targetId).started(nowMs, policy);
+  attemptStarted({ id, max_concurrency: most }: TargetSpec, nowMs: number, policy: BreakerPolicy): AttemptStart {
+    return this.#memoryOf(id).started(most, nowMs, policy);
   }
 
   attemptAnswered(answered: AnsweredAttempt, nowMs: number, policy: BreakerPolicy): void {
@@ -174,15 +179,22 @@ export class IsolateState {
     const itemMs = isInProcess ? undefined : latencyMs / factor;
     if (itemMs !== undefined) observe(this.#latency, key, itemMs, nowMs);
     if (computeMs !== null) this.#observeCompute(key, computeMs / factor);
-    if (accepted !== undefined) this.#observeAcceptance(key, accepted, items);
+    if (accepted !== undefined)
+      this.#acceptance.set(key, observeAcceptance(this.#acceptance.get(key), accepted, items));
     if (cpuMs > 0) this.#cpuMs = addToRate(this.#cpuMs, cpuMs, nowMs);
     // A hub gives a device only what its window takes and turns away the rest: how many to send is not learned from latency.
     const learnedMs = kind === 'mcu' ? undefined : itemMs;
     this.#memoryOf(target.id).answered(learnedMs, target.max_concurrency, nowMs, policy);
   }
 
-  attemptFailed(target: TargetSpec, reason: FailureReason, nowMs: number, policy: BreakerPolicy): void {
-    this.#memoryOf(target.id).failed(reason, target.max_concurrency, nowMs, policy);
+  attemptFailed(
+    target: TargetSpec,
+    reason: FailureReason,
+    startedAtMs: number,
+    nowMs: number,
+    policy: BreakerPolicy,
+  ): void {
+    this.#memoryOf(target.id).failed(reason, startedAtMs, target.max_concurrency, nowMs, policy);
   }
 
   /**
@@ -194,7 +206,7 @@ export class IsolateState {
     const { target, modelAndVariant, ranMs, items, byAnother } = overtaken;
     const factor = itemFactor(target.endpoint.kind, items);
     if (byAnother) observe(this.#latency, `${target.id}/${modelAndVariant}`, Math.max(0, ranMs) / factor, nowMs);
-    this.attemptFailed(target, 'cancelled', nowMs, policy);
+    this.attemptFailed(target, 'cancelled', nowMs - ranMs, nowMs, policy);
   }
 
   /** Every call that leaves the isolate earns its route a part of a hedge, and all routes a part of a retry. */
@@ -235,6 +247,13 @@ export class IsolateState {
     if (policy !== undefined) this.#budgets.set(route.name, spend(this.#timed(route.name, policy, nowMs), nanos));
   }
 
+  /** Until the route's budget pays for so much; undefined where it never holds as much. */
+  budgetHoldsInMs(route: RouteSpec, nanos: number, nowMs: number): number | undefined {
+    const policy = moneyPolicy(route);
+    if (policy === undefined || nanos > policy.burst || !(policy.perMs > 0)) return undefined;
+    return Math.max(0, (nanos - this.#timed(route.name, policy, nowMs).left) / policy.perMs);
+  }
+
   /** Takes a token for a background copy of a request, where the route has one left. */
   takeShadow(route: RouteSpec, nowMs: number): boolean {
     if (route.shadow === undefined) return false;
@@ -257,10 +276,11 @@ export class IsolateState {
     this.#arms.set(key, reduceBreaker(breaker, { kind: 'probe_started' }, nowMs, stop));
   }
 
-  canaryEnded({ key, stop }: ChosenCanary, how: CanaryOutcome, nowMs: number): void {
+  canaryEnded({ key, stop }: ChosenCanary, how: CanaryOutcome, startedAtMs: number, nowMs: number): void {
     const breaker = this.#arms.get(key) ?? initialBreaker;
-    const kind = how === 'well' ? 'success' : how === 'ill' ? 'failure' : 'probe_abandoned';
-    this.#arms.set(key, reduceBreaker(breaker, { kind }, nowMs, stop));
+    const event: BreakerEvent =
+      how === 'well' ? { kind: 'success' } : { kind: how === 'ill' ? 'failure' : 'probe_abandoned', startedAtMs };
+    this.#arms.set(key, reduceBreaker(breaker, event, nowMs, stop));
   }
 
   /** It said that it must start first, and has not answered since. */
@@ -297,26 +317,7 @@ export class IsolateState {
     const mean = this.#computeMs.get(key) ?? computeMs;
     this.#computeMs.set(key, mean + MEAN_WEIGHT * (computeMs - mean));
   }
-
-  #observeAcceptance(key: string, accepted: NonNullable<AnsweredAttempt['accepted']>, items: number): void {
-    const ratio = accepted.items / items;
-    const before = this.#acceptance.get(key);
-    const confidence = accepted.items === 0 ? before?.acceptedConfidence : accepted.confidenceSum / accepted.items;
-    const mean = before?.acceptedConfidence ?? confidence ?? 0;
-    // Young means weigh every observation alike.
-    const count = (before?.count ?? 0) + 1;
-    const weight = Math.max(MEAN_WEIGHT, 1 / count);
-    const ratioBefore = before?.acceptedRatio ?? ratio;
-    this.#acceptance.set(key, {
-      count: Math.min(count, MAX_ACCEPTANCE_COUNT),
-      acceptedRatio: ratioBefore + weight * (ratio - ratioBefore),
-      acceptedConfidence: mean + weight * ((confidence ?? mean) - mean),
-    });
-  }
 }
-
-/** Beyond it the mean has forgotten the first ones. */
-const MAX_ACCEPTANCE_COUNT = 2 / MEAN_WEIGHT;
 
 function moneyPolicy({ budget }: RouteSpec): TimedPolicy | undefined {
   if (budget === undefined) return undefined;

@@ -15,6 +15,9 @@ import {
 import { initialLimit, reduceLimit, type LimitEvent, type LimitState } from '../shared/resilience/limit.ts';
 import type { BreakerPolicy } from '../shared/schema/config.ts';
 
+/** `full`: as many run as the configuration allows, whatever was planned while there was room. */
+export type AttemptStart = 'started' | 'breaker_open' | 'full';
+
 export class TargetMemory {
   breaker: BreakerState = initialBreaker;
   inFlight = 0;
@@ -26,13 +29,17 @@ export class TargetMemory {
     return this.#limit?.limit;
   }
 
-  /** Whether an attempt may start now: of several requests that saw a half-open breaker, one becomes its probe. */
-  started(nowMs: number, policy: BreakerPolicy): boolean {
+  /**
+   * Whether an attempt may start now: of several requests that saw a half-open breaker, one becomes its probe.
+   * @param most the configuration's `max_concurrency`
+   */
+  started(most: number, nowMs: number, policy: BreakerPolicy): AttemptStart {
     const verdict = breakerVerdict(this.breaker, nowMs);
-    if (verdict === 'open' || verdict === 'half_open_busy') return false;
+    if (verdict === 'open' || verdict === 'half_open_busy') return 'breaker_open';
+    if (this.inFlight >= most) return 'full';
     if (verdict === 'probe_allowed') this.#reduce({ kind: 'probe_started' }, nowMs, policy);
     this.inFlight += 1;
-    return true;
+    return 'started';
   }
 
   /** @param latencyMs of one input; undefined where the clock cannot show it */
@@ -43,11 +50,11 @@ export class TargetMemory {
     this.#reduce({ kind: 'success' }, nowMs, policy);
   }
 
-  failed(reason: FailureReason, most: number, nowMs: number, policy: BreakerPolicy): void {
+  failed(reason: FailureReason, startedAtMs: number, most: number, nowMs: number, policy: BreakerPolicy): void {
     if (reason === 'throttled') this.#learn({ kind: 'throttled', inFlight: this.inFlight }, most);
     this.#see(reason, nowMs);
     this.#ended();
-    this.#reduce({ kind: countsAgainstBreaker(reason) ? 'failure' : 'probe_abandoned' }, nowMs, policy);
+    this.#reduce({ kind: countsAgainstBreaker(reason) ? 'failure' : 'probe_abandoned', startedAtMs }, nowMs, policy);
   }
 
   /** The first rejection is what woke it; a failure of another kind says that waking is not what is the matter. */

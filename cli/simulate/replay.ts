@@ -4,12 +4,14 @@
  * time. Owns time, and who waits for what; chooses nothing itself.
  */
 import { next } from '../../shared/decide/next.ts';
-import type { AttemptWhy, FinishedAttempt, Next, Plan, PlannedAttempt } from '../../shared/decide/plan-types.ts';
+import type { AttemptWhy, Next, PlannedAttempt } from '../../shared/decide/plan-types.ts';
 import type { Coordinates } from '../../shared/measure/distance.ts';
+import type { Config } from '../../shared/schema/config.ts';
 import { IsolateState } from '../../worker/isolate-state.ts';
 import { attemptNanos, cpuMsOf } from '../../worker/pipeline/attempt-record.ts';
 import type { Answers } from './answers.ts';
 import { EventQueue } from './event-queue.ts';
+import type { Event, Flight, Running } from './flight.ts';
 import { drawFor } from './random.ts';
 import type { Served, Strategy } from './strategies.ts';
 import { NOBODY, Tally } from './tally.ts';
@@ -33,35 +35,6 @@ export type Replay = {
 const DECISION = 1_000_001;
 /** Every request has one input. */
 const POSITIONS = [0] as const;
-
-type Running = {
-  readonly index: number;
-  readonly planned: PlannedAttempt;
-  readonly why: AttemptWhy;
-  readonly positions: readonly number[];
-  readonly target: number;
-  readonly startedAtMs: number;
-};
-
-/** A request under way. */
-type Flight = {
-  readonly request: number;
-  readonly pop: number;
-  readonly plan: Plan;
-  readonly arrivedAtMs: number;
-  readonly deadlineAtMs: number;
-  readonly finished: FinishedAttempt[];
-  readonly running: Running[];
-  /** Best answer so far. */
-  target: number;
-  variant: number;
-  accuracy: number;
-  isAccepted: boolean;
-  isOver: boolean;
-};
-
-/** An attempt ends, or (`running` undefined) it is time to ask again. */
-type Event = { readonly flight: Flight; readonly running: Running | undefined; readonly reply: Reply | undefined };
 
 export function replay(options: Replay): Tally {
   return new Run(options).all();
@@ -133,6 +106,7 @@ class Run {
       pop,
       plan,
       arrivedAtMs: atMs,
+      plannedAtMs: nowMs,
       deadlineAtMs,
       finished: [],
       running: [],
@@ -168,8 +142,13 @@ class Run {
     const clock = { nowMs, deadlineAtMs };
     if (!strategy.isGuarded) return next(plan, finished, clock, { running });
     const state = this.#isolate(pop);
-    const limits = { running, hedgeFill: state.hedgeFill(strategy.route), mayRetry: state.mayRetry() };
-    return next(plan, finished, clock, limits);
+    const { route } = strategy;
+    return next(plan, finished, clock, {
+      running,
+      budgetNanos: state.budgetNanos(route, nowMs),
+      hedgeFill: state.hedgeFill(route),
+      mayRetry: state.mayRetry(this.#retryBudget),
+    });
   }
 
   #begin(flight: Flight, { index, why, timeoutMs }: Extract<Next, { kind: 'attempt' }>, nowMs: number): void {
@@ -179,12 +158,16 @@ class Run {
       throw new RangeError(`the core asked for attempt ${index}, which the plan does not have`);
     const state = this.#isolate(flight.pop);
     this.#tally.attempt(flight.request, why);
-    if (!state.attemptStarted(planned.target, nowMs, served.config.breaker) && strategy.isGuarded) {
-      flight.finished.push({ index, outcome: { kind: 'failed', reason: 'connect_failed' }, costNanos: 0 });
+    const target = this.#targetNumbers.get(planned.target) ?? NOBODY;
+    const spec = served.config.targets[target];
+    if (spec === undefined) throw new RangeError(`there is no target ${planned.target}`);
+    const start = state.attemptStarted(spec, nowMs, served.config.breaker);
+    if (start !== 'started' && strategy.isGuarded) {
+      const reason = start === 'full' ? 'throttled' : 'connect_failed';
+      flight.finished.push({ index, outcome: { kind: 'failed', reason }, costNanos: 0 });
       return;
     }
     this.#count(state, planned, why, nowMs);
-    const target = this.#targetNumbers.get(planned.target) ?? NOBODY;
     const reply = world.call({
       request: flight.request,
       pop: flight.pop,
@@ -207,8 +190,8 @@ class Run {
     state.spent(route, planned.predictedCostNanos, nowMs);
     if (planned.kind === 'edge') return;
     if (why === 'hedge') state.hedged(route);
-    else state.remoteStarted(route);
-    if (why === 'fallback') state.retried();
+    else state.remoteStarted(route, this.#retryBudget);
+    if (why === 'fallback') state.retried(this.#retryBudget);
   }
 
   #takeIn(flight: Flight, running: Running, reply: Reply, nowMs: number): void {
@@ -223,7 +206,7 @@ class Run {
     const costNanos = attemptNanos(running, spec, served.model.name, reply.computeMs, latencyMs);
     state.spent(strategy.route, costNanos - planned.predictedCostNanos, nowMs);
     if (reply.failure !== undefined) {
-      state.attemptFailed(spec, reply.failure, nowMs, breaker);
+      state.attemptFailed(spec, reply.failure, running.startedAtMs, nowMs, breaker);
       flight.finished.push({ index, outcome: { kind: 'failed', reason: reply.failure }, costNanos });
       return;
     }
@@ -270,7 +253,9 @@ class Run {
       );
     }
     const { canary } = flight.plan;
-    if (canary !== undefined) state.canaryEnded(canary, flight.target === NOBODY ? 'ill' : 'well', nowMs);
+    const hasFailed = flight.finished.some(({ outcome }) => outcome.kind === 'failed');
+    if (canary !== undefined)
+      state.canaryEnded(canary, hasFailed || flight.target === NOBODY ? 'ill' : 'well', flight.plannedAtMs, nowMs);
     state.requestEnded(served.config.gateway_price.cpu_ms_per_request, nowMs);
     this.#tally.end(flight.request, {
       latencyMs: nowMs - flight.arrivedAtMs,
@@ -279,6 +264,10 @@ class Run {
       isAccepted: flight.isAccepted,
       isInTime: nowMs <= flight.deadlineAtMs,
     });
+  }
+
+  get #retryBudget(): Config['retry_budget'] {
+    return this.#options.served.config.retry_budget;
   }
 
   #isolate(pop: number): IsolateState {

@@ -5,7 +5,7 @@
 import { breakerVerdict } from '../resilience/breaker.ts';
 import { nanosFromUsd } from '../measure/pricing.ts';
 import type { TargetKind, TargetSpec } from '../schema/config.ts';
-import type { Placement } from '../schema/infer-request.ts';
+import type { Placement, Requirements } from '../schema/infer-request.ts';
 import { toCandidate } from './candidate.ts';
 import type { Candidate } from './candidate.ts';
 import type { ChosenPolicy } from './choose-policy.ts';
@@ -21,9 +21,13 @@ export type Eligible = { readonly candidates: Candidate[]; readonly refused: Ref
 export function maxCostNanosOf({ requirements, route, budgetNanos }: Facts): number | undefined {
   let most = requirements.maxCostNanos ?? Infinity;
   if (route.max_cost_usd !== undefined) most = Math.min(most, nanosFromUsd(route.max_cost_usd));
-  // What is critical is not left unanswered because others have spent the money.
-  if (budgetNanos !== undefined && requirements.priority !== 'critical') most = Math.min(most, budgetNanos);
+  if (budgetNanos !== undefined && isHeldToBudget(requirements)) most = Math.min(most, budgetNanos);
   return most === Infinity ? undefined : most;
+}
+
+/** What is critical is not left unanswered because others have spent the money. */
+export function isHeldToBudget({ priority }: Pick<Requirements, 'priority'>): boolean {
+  return priority !== 'critical';
 }
 
 /** @param maxNanos for the whole request, gateway included */

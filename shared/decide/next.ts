@@ -18,6 +18,10 @@ export type AttemptClock = { readonly nowMs: number; readonly deadlineAtMs: numb
 export type AttemptLimits = {
   /** For the whole request, gateway included; undefined: what the plan says. */
   readonly maxCostNanos?: number | undefined;
+  /** What the route's budget pays for beside all that runs, now; undefined: it has none, or does not bind the request. */
+  readonly budgetNanos?: number | undefined;
+  /** Every item has an accepted answer, though no attempt may have accepted all of its own. Default: not that anybody knew. */
+  readonly isComplete?: boolean | undefined;
   /** Begun and not yet ended. Who runs one attempt after another has none. */
   readonly running?: readonly RunningAttempt[] | undefined;
   /** How full the hedge budget is, 0 to 1; 0: it has no token. Default: 0. */
@@ -48,6 +52,8 @@ type Standing = {
   readonly leftMs: number;
   /** What attempts may still cost. */
   readonly leftNanos: number;
+  /** What all requests of the route may still cost. */
+  readonly budgetNanos: number;
   readonly hedgeFill: number;
   readonly mayRetry: boolean;
 };
@@ -66,14 +72,15 @@ export function next(
     nowMs: clock.nowMs,
     leftMs: clock.deadlineAtMs - clock.nowMs,
     leftNanos: leftNanosOf(plan, finished, running, limits.maxCostNanos),
+    budgetNanos: (limits.budgetNanos ?? Infinity) - plan.gatewayCostNanos,
     hedgeFill: limits.hedgeFill ?? 0,
     mayRetry: limits.mayRetry ?? true,
   };
   const outcome = finished.at(-1)?.outcome;
-  if (finished.some((done) => isGoodEnough(done, plan)))
+  if (limits.isComplete === true || finished.some((done) => isGoodEnough(done, plan)))
     return finish('accepted', 'every answer reached its confidence');
   if (outcome?.kind === 'failed' && outcome.reason === 'cancelled') return giveUp(standing, 'the caller left');
-  if (running.length > 0) return beside(standing);
+  if (running.length > 0 && !onlyTwinsRun(standing)) return beside(standing);
   if (outcome === undefined) return start(standing);
   return outcome.kind === 'answered' ? escalate(standing) : fallBack(standing);
 }
@@ -96,7 +103,10 @@ function start(standing: Standing): Next {
 
 function speculationBeside(standing: Standing, index: number): number | undefined {
   const firstNanos = standing.plan.attempts[index]?.predictedCostNanos ?? 0;
-  return find(standing, (it) => it.isSpeculative && it.predictedCostNanos + firstNanos <= standing.leftNanos);
+  return find(
+    standing,
+    (it) => it.isSpeculative && isAffordable(it, standing) && it.predictedCostNanos + firstNanos <= standing.leftNanos,
+  );
 }
 
 /** Something runs: what should run beside it, or else wait. */
@@ -131,6 +141,17 @@ function hedge(standing: Standing, only: RunningAttempt, own: PlannedAttempt): N
   // Other calls earn tokens meanwhile.
   if (!(hedgeFill > 0)) return { kind: 'wait', untilMs: nowMs + Math.max(1, repeated.predictedP50Ms) };
   return begin(standing, index, 'hedge');
+}
+
+/** What runs repeats an attempt that has answered, and would say the same again: nothing is worth waiting for. */
+function onlyTwinsRun({ plan, finished, running }: Standing): boolean {
+  return running.every(({ index }) =>
+    finished.some(
+      (done) =>
+        done.outcome.kind === 'answered' &&
+        (plan.attempts[index]?.hedgeOf === done.index || plan.attempts[done.index]?.hedgeOf === index),
+    ),
+  );
 }
 
 function wait(): Next {
@@ -263,8 +284,9 @@ function fits(attempt: PlannedAttempt, standing: Standing): boolean {
   return attempt.neededMs <= standing.leftMs && isAffordable(attempt, standing);
 }
 
-function isAffordable(attempt: PlannedAttempt, standing: Standing): boolean {
-  return attempt.predictedCostNanos <= standing.leftNanos;
+/** Others may have spent the route's money since the plan was made. The isolate itself stands in all the same. */
+function isAffordable({ kind, predictedCostNanos: nanos }: PlannedAttempt, standing: Standing): boolean {
+  return nanos <= standing.leftNanos && (kind === 'edge' || nanos <= standing.budgetNanos);
 }
 
 function isLate(standing: Standing): boolean {

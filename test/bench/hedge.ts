@@ -209,7 +209,7 @@ class Replay {
     const planned = flight.plan.attempts[index];
     const target = this.#targets.find((spec) => spec.id === planned?.target);
     if (target === undefined) throw new Error('the plan names a place that is not there');
-    this.#state.attemptStarted(target.id, nowMs, BREAKER);
+    this.#state.attemptStarted(target, nowMs, BREAKER);
     if (isHedge) this.#state.hedged(this.#route);
     else this.#state.remoteStarted(this.#route);
     if (isHedge) this.hedges += 1;

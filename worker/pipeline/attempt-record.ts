@@ -108,3 +108,10 @@ export const BREAKER_OPENED = {
   detail: 'its breaker opened after the plan was made',
   computeMs: 0,
 } as const;
+
+export const FILLED_UP = {
+  kind: 'failed',
+  reason: 'throttled',
+  detail: 'as many run there as its configuration allows',
+  computeMs: 0,
+} as const;

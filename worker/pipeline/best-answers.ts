@@ -25,6 +25,11 @@ export class BestAnswers {
     return this.#held.map((held) => held?.item);
   }
 
+  /** Every input has an accepted answer, whoever gave it. */
+  get isComplete(): boolean {
+    return this.#held.every((held) => held?.item.accepted === true);
+  }
+
   openPositions(): number[] {
     return this.#held.flatMap((held, position) => (held?.item.accepted === true ? [] : [position]));
   }

@@ -94,6 +94,10 @@ export function failureOf(plan: Plan, execution: Execution): GatewayError {
     case 'best_effort':
     case 'cached':
       if (plan.attempts.length === 0) return noEligibleTarget(plan);
+      if (execution.attempts.length === 0)
+        return new GatewayError('budget_exhausted', "Other requests spent the rest of the route's budget.", {
+          retryAfterMs: execution.retryAfterMs ?? RETRY_AFTER_MS,
+        });
       return new GatewayError('chain_exhausted', `Every place in the chain was tried once and failed (${tried}).`, {
         retryAfterMs: execution.retryAfterMs ?? RETRY_AFTER_MS,
       });

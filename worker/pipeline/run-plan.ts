@@ -28,7 +28,8 @@ export async function runPlan(
   const { clock, state } = services;
   trip.plan = plan;
   warmTooCold(plan, served.model.name, trip.targets);
-  if (plan.canary !== undefined) state.canaryStarted(plan.canary, clock.now());
+  const startedAtMs = clock.now();
+  if (plan.canary !== undefined) state.canaryStarted(plan.canary, startedAtMs);
   let shared: CachedAnswer | undefined;
   const execution = await execute({
     requestId: incoming.requestId,
@@ -53,6 +54,6 @@ export async function runPlan(
     },
   });
   trip.execution = execution;
-  if (plan.canary !== undefined) state.canaryEnded(plan.canary, canaryOutcome(execution), clock.now());
+  if (plan.canary !== undefined) state.canaryEnded(plan.canary, canaryOutcome(execution), startedAtMs, clock.now());
   return { execution, shared };
 }

@@ -51,7 +51,7 @@ async function ask(
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
     const startedAtMs = clock.now();
     // Somebody else found it up, or its breaker has opened for another reason.
-    if (!state.isWaking(id) || !state.attemptStarted(id, startedAtMs, policy)) return;
+    if (!state.isWaking(id) || state.attemptStarted(target.spec, startedAtMs, policy) !== 'started') return;
     const result = await target.infer({ ...one, timeoutMs: giveUpAtMs - startedAtMs }, new AbortController().signal);
     const nowMs = clock.now();
     if (result.kind === 'answered') {
@@ -67,7 +67,7 @@ async function ask(
       state.attemptAnswered(answered, nowMs, policy);
       return;
     }
-    state.attemptFailed(target.spec, result.reason, nowMs, policy);
+    state.attemptFailed(target.spec, result.reason, startedAtMs, nowMs, policy);
     if (!state.isWaking(id)) return;
   }
 }

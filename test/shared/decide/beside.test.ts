@@ -115,6 +115,64 @@ describe('a hedge', () => {
   });
 });
 
+describe('a hedge beside a step that was answered, but not surely enough', () => {
+  const route = decide(factsWith({ route: hedge }));
+  const last = decide(factsWith({ route: hedge, targets: [edge(), lambda()] }));
+
+  it('is not waited for: it would say the same', () => {
+    expect(route.attempts.map(({ variant, role }) => `${role} ${variant}`)).toEqual([
+      'primary micro',
+      'primary base',
+      'primary large',
+      'hedge base',
+      'hedge large',
+    ]);
+    const escalated = { finished: [[0, unsure] as const, [1, unsure] as const], afterMs: 50 };
+    expect(shapeOf(stepOf(route, { ...escalated, running: [3] }))).toBe('escalation 2');
+    expect(
+      shapeOf(
+        stepOf(route, {
+          ...escalated,
+          finished: [
+            [0, unsure],
+            [3, unsure],
+          ],
+          running: [1],
+        }),
+      ),
+    ).toBe('escalation 2');
+    expect(shapeOf(stepOf(route, { ...escalated, running: [3, 2] }))).toBe('wait');
+    expect(shapeOf(stepOf(last, { ...escalated, running: [2] }))).toBe('best_effort');
+  });
+
+  it('is waited for where the attempt it repeats has failed', () => {
+    expect(
+      shapeOf(
+        stepOf(route, {
+          finished: [
+            [0, unsure],
+            [1, failed],
+          ],
+          running: [3],
+          afterMs: 50,
+        }),
+      ),
+    ).toBe('wait');
+  });
+});
+
+describe('the budget of the route, once others have spent it', () => {
+  const plan = decide(factsWith({ policy: { kind: 'most_accurate' } }));
+
+  it('pays for no place but the isolate', () => {
+    expect(shapeOf(stepOf(plan, { budgetNanos: GATEWAY_NANOS + 17_933 }))).toBe('first 0');
+    expect(shapeOf(stepOf(plan, { budgetNanos: GATEWAY_NANOS }))).toBe('first 2');
+    expect(shapeOf(stepOf(plan, { finished: [[0, failed]], budgetNanos: -1 }))).toBe('fallback 2');
+    const cascade = decide(factsWith());
+    expect(shapeOf(stepOf(cascade, { finished: [[0, unsure]], budgetNanos: -1 }))).toBe('best_effort');
+  });
+});
+
 describe('speculation', () => {
   const options: FactsOptions = { leftMs: 100, requirements: high, targets: [edge(), sagemaker()] };
   const plan = decide(factsWith(options));
