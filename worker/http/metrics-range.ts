@@ -11,7 +11,8 @@ export type MetricsRange = {
 };
 
 const DEFAULT_MINUTES = 5;
-const UNITS = [
+/** How far back a range may be asked for in each. */
+export const METRICS_UNITS = [
   { name: 'minutes', minutes: 1, max: 1_440 },
   { name: 'hours', minutes: 60, max: 744 },
   { name: 'days', minutes: 1_440, max: 400 },
@@ -23,7 +24,7 @@ export function parseMetricsRange(parameters: URLSearchParams, nowMs: number): M
   const toMinute = Math.floor(nowMs / 60_000) + 1;
   const from = parameters.get('from');
   const to = parameters.get('to');
-  const given = UNITS.flatMap((unit) => {
+  const given = METRICS_UNITS.flatMap((unit) => {
     const text = parameters.get(unit.name);
     return text === null ? [] : [{ ...unit, text }];
   });

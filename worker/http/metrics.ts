@@ -17,7 +17,7 @@ export async function metrics(request: Request, services: Services): Promise<Res
   const range = parseMetricsRange(searchParams, services.clock.now());
   const { merged, source, unreadable, fromMinute, rolledThrough } = await gather(range, services);
   const summary = { ...summarizeMetrics(merged), queue_depth: services.state.inFlight };
-  if (searchParams.get('format') === 'prometheus' || request.headers.get('accept')?.startsWith('text/plain') === true) {
+  if (searchParams.get('format') === 'prometheus' || asksForText(request.headers.get('accept'))) {
     return new Response(renderPrometheus(summary), {
       headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' },
     });
@@ -32,6 +32,11 @@ export async function metrics(request: Request, services: Services): Promise<Res
     quantile_relative_error: SKETCH_RELATIVE_ERROR,
     ...summary,
   });
+}
+
+/** Scrapers name several forms of text and never JSON; clients of JSON may name any text besides. */
+function asksForText(accept: string | null): boolean {
+  return accept !== null && accept.includes('text/plain') && !accept.includes('application/json');
 }
 
 /** Where the table cannot be read, this isolate's own figures are still true of this isolate: said in `source`. */

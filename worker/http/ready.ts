@@ -3,10 +3,17 @@
  * Checks are cheap and bounded; no target is paid for an answer.
  */
 import { breakerVerdict } from '../../shared/resilience/breaker.ts';
+import { doorOf, type Door } from '../pipeline/identify.ts';
 import type { Target } from '../ports.ts';
 import type { Services } from '../pipeline/services.ts';
 
 const CHECK_TIMEOUT_MS = 1_000;
+
+const AUTHENTICATION: Readonly<Record<Door, string>> = {
+  keys: 'api_key',
+  open: 'open: the configuration has no API keys',
+  closed: 'closed: the stored configuration has not been loaded yet',
+};
 
 export async function readiness(services: Services): Promise<{ ready: boolean; body: Record<string, unknown> }> {
   await services.config.refresh();
@@ -35,7 +42,7 @@ export async function readiness(services: Services): Promise<{ ready: boolean; b
         last_checked: status.lastCheckedMs === null ? null : new Date(status.lastCheckedMs).toISOString(),
         last_error: status.lastError,
       },
-      authentication: status.config.api_keys.length === 0 ? 'open: the configuration has no API keys' : 'api_key',
+      authentication: AUTHENTICATION[doorOf(status, services.access)],
       in_flight: services.state.inFlight,
       targets,
     },

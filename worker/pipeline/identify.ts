@@ -20,6 +20,14 @@ export type Access = {
   readonly batchTenantOf?: ((token: string) => Promise<string | undefined>) | undefined;
 };
 
+/** `closed`: until the stored configuration is known, nobody can be told from anybody. */
+export type Door = 'keys' | 'open' | 'closed';
+
+export function doorOf({ config, source }: Pick<ConfigInForce, 'config' | 'source'>, access: Access): Door {
+  if (config.api_keys.length > 0 || access.deploymentKeySha256 !== undefined) return 'keys';
+  return access.waitForStoredConfig && source === 'embedded' ? 'closed' : 'open';
+}
+
 const OPEN_CALLER: Caller = { tenant: 'open', keyId: null };
 
 export async function identify(
@@ -34,18 +42,14 @@ export async function identify(
     if (scope !== 'infer') throw new GatewayError('forbidden', 'A batch may ask for answers and nothing else.');
     return { tenant, keyId: 'batch' };
   }
-  const keys = inForce.config.api_keys;
-  if (keys.length === 0 && access.deploymentKeySha256 === undefined) {
-    if (access.waitForStoredConfig && inForce.source === 'embedded') {
-      throw new GatewayError(
-        'not_configured',
-        'The configuration has not been loaded yet, so callers cannot be told apart.',
-        {
-          retryAfterMs: 1_000,
-        },
-      );
-    }
-    return OPEN_CALLER;
+  const door = doorOf(inForce, access);
+  if (door === 'open') return OPEN_CALLER;
+  if (door === 'closed') {
+    throw new GatewayError(
+      'not_configured',
+      'The configuration has not been loaded yet, so callers cannot be told apart.',
+      { retryAfterMs: 1_000 },
+    );
   }
   if (apiKey === undefined) {
     throw new GatewayError('unauthorized', 'Send an API key: authorization: Bearer KEY, or x-api-key: KEY.');
@@ -54,7 +58,7 @@ export async function identify(
   const deploymentKey = await access.deploymentKeySha256;
   if (deploymentKey !== undefined && equalInConstantTime(digest, deploymentKey))
     return { tenant: 'default', keyId: 'deployment' };
-  const key = findKey(digest, keys);
+  const key = findKey(digest, inForce.config.api_keys);
   if (key === undefined || !key.enabled) throw new GatewayError('unauthorized', 'This API key is not known.');
   if (!key.scopes.includes(scope))
     throw new GatewayError('forbidden', `This API key does not have the scope "${scope}".`);

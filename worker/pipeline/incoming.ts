@@ -5,13 +5,18 @@ import type { GatewayError } from '../../shared/errors.ts';
 import type { ModelInputSpec } from '../../shared/schema/card.ts';
 import type { WireInferRequest } from '../../shared/schema/infer-request.ts';
 import type { Decision, InferResult } from '../../shared/schema/infer-result.ts';
-import type { Limits } from '../../shared/schema/config.ts';
+import type { Limits, ModelSpec } from '../../shared/schema/config.ts';
 import type { ModelInput } from '../../shared/schema/model-input.ts';
 import type { Trace } from '../../shared/trace/trace.ts';
 import type { Caller } from './identify.ts';
 
 /** `input_data` in a protocol's own form -> inputs checked against the model's specification. */
-export type ParseInput = (value: unknown, spec: ModelInputSpec, maxBatch: number) => ModelInput | Promise<ModelInput>;
+export type ParseInput = (
+  value: unknown,
+  spec: ModelInputSpec,
+  maxBatch: number,
+  model: ModelSpec,
+) => ModelInput | Promise<ModelInput>;
 
 /** Hears a text piece by piece, with the place that speaks: the same one for all of a text. */
 export type TextListener = (piece: string, from: { readonly target: string; readonly variant: string }) => void;

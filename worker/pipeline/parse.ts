@@ -30,7 +30,7 @@ export async function parse(
   checkVariant(wire, served);
   const request: InferRequest = {
     modelName: wire.model_name,
-    input: await inputOf(wire.input_data, served.model.input, config.limits.max_batch),
+    input: await inputOf(wire.input_data, served.model.input, config.limits.max_batch, served.model),
     requirements: {
       latencyMs: wire.latency_requirement,
       complexity: wire.model_complexity,

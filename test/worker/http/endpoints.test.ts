@@ -94,6 +94,32 @@ describe('GET /healthz and /readyz', () => {
     ]);
   });
 
+  const key = { id: 'k', sha256: 'a'.repeat(64), tenant: 't', scopes: ['infer' as const], enabled: true };
+  it.each([
+    ['where the configuration has keys', {}, [key], 'api_key'],
+    ['where the deployment has one', { deploymentKeySha256: Promise.resolve('b'.repeat(64)) }, [], 'api_key'],
+    ['where it is open', {}, [], 'open: the configuration has no API keys'],
+  ])('says whether keys are asked for %s, as callers find', async (_where, access, api_keys, said) => {
+    const harness = createHarness({
+      config: testConfig((config) => ({ ...config, api_keys })),
+      access: { deploymentKeySha256: undefined, waitForStoredConfig: false, ...access },
+    });
+    expect((await get(harness, '/readyz')).body.authentication).toBe(said);
+    expect((await harness.post(ask)).status).toBe(said === 'api_key' ? 401 : 200);
+  });
+
+  it('says that nobody is let in before the stored configuration is known', async () => {
+    const first = createHarness();
+    const { config } = first.services;
+    const unknown = { ...config.current(() => undefined), source: 'embedded' as const };
+    const harness = createHarness({
+      keeper: { ...config, ready: async () => unknown, status: () => ({ ...config.status(), ...unknown }) },
+      access: { deploymentKeySha256: undefined, waitForStoredConfig: true },
+    });
+    expect((await harness.post(ask)).status).toBe(503);
+    expect((await get(harness, '/readyz')).body.authentication).toContain('closed');
+  });
+
   it('is not ready when nothing that is enabled can be reached', async () => {
     const harness = createHarness({
       config: testConfig((config) => ({
@@ -159,6 +185,14 @@ describe('GET /v1/metrics', () => {
     expect(byQuery.text).toMatch(/^hybrid_inference_request_count\{route="mood"\} 1$/m);
     expect(byQuery.text).toMatch(/^hybrid_inference_response_time_ms\{route="mood",quantile="0.95"\} 0$/m);
     expect(byQuery.text).toMatch(/^hybrid_inference_attempt_count\{target="edge",model="mood",variant="micro"\} 1$/m);
+    const scraped = await get(harness, '/v1/metrics', {
+      accept:
+        'application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,' +
+        'text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1',
+    });
+    expect(scraped.text).toBe(byQuery.text);
+    for (const accept of ['*/*', 'application/json, text/plain, */*', 'text/html'])
+      expect((await get(harness, '/v1/metrics', { accept })).headers.get('content-type')).toBe('application/json');
     for (const line of byQuery.text.trim().split('\n'))
       expect(line).toMatch(/^(# (HELP|TYPE) .+|[a-z_]+(\{.*\})? [-\d.e+]+)$/);
   });

@@ -136,6 +136,17 @@ describe('inference', () => {
     }
   });
 
+  it('takes null for what a client has not set', async () => {
+    const { status, body } = await infer(createHarness(), {
+      id: null,
+      outputs: null,
+      parameters: null,
+      inputs: [textInput],
+    });
+    expect(status).toBe(200);
+    expect(body).not.toHaveProperty('id');
+  });
+
   it('takes requirements from headers and from parameters', async () => {
     const harness = createHarness();
     const byHeader = await infer(harness, { inputs: [textInput] }, { 'x-variant': 'large' });
@@ -159,8 +170,11 @@ describe('inference', () => {
     ['an output the model lacks', { inputs: [textInput], outputs: [{ name: 'z' }] }, 400],
     ['a requirement that is none', { inputs: [textInput], parameters: { placement: 'moon' } }, 400],
   ])('refuses %s in its own form', async (_what, body, status) => {
-    const reply = await infer(createHarness(), body);
+    const harness = createHarness();
+    const reply = await infer(harness, body);
     expect([reply.status, reply.body]).toEqual([status, { error: expect.any(String) as string }]);
+    expect(harness.calls).toEqual([]);
+    expect(harness.records).toMatchObject([{ outcome: 'error', attempts: [] }]);
   });
 
   it('refuses what is neither JSON nor binary, compressed bodies, other methods and other versions', async () => {

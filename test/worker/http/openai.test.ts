@@ -138,19 +138,24 @@ describe('POST /v1/embeddings', () => {
   it.each([
     ['no input', { model: 'vectors' }, 400, 'input'],
     ['token numbers', { model: 'vectors', input: [1, 2] }, 400, 'input'],
-    ['an empty text', { model: 'vectors', input: ['a', ''] }, 422, '[1]'],
-    ['dimensions it does not have', { model: 'vectors', input: 'a', dimensions: 3 }, 400, 'dimensions'],
+    ['an empty text', { model: 'vectors', input: ['a', ''] }, 422, 'input[1]'],
+    ['nothing but an empty text', { model: 'vectors', input: '' }, 422, 'input'],
     ['another encoding', { model: 'vectors', input: 'a', encoding_format: 'hex' }, 400, 'encoding_format'],
-    ['an unknown model', { model: 'gpt', input: 'a' }, 404, 'model_name'],
+    ['an unknown model', { model: 'gpt', input: 'a' }, 404, 'model'],
     ['a model that makes none', { model: 'mood', input: 'a', hybrid: { variant: 'base' } }, 400, 'model'],
     ['a requirement that is none', { model: 'vectors', input: 'a', hybrid: { placement: 'moon' } }, 400, 'placement'],
     ['no JSON', '{', 400, null],
   ])('refuses %s', async (_what, sent, status, param) => {
     const answer = await post('/v1/embeddings', sent);
-    expect([answer.status, answer.body]).toMatchObject([
-      status,
-      { error: { message: expect.any(String) as string, param } },
-    ]);
+    const said = expect.not.stringMatching(/input_data|model_name/) as string;
+    expect([answer.status, answer.body]).toMatchObject([status, { error: { message: said, param } }]);
+    expect(harness.calls).toEqual([]);
+    expect(harness.records).toMatchObject([{ outcome: 'error', attempts: [] }]);
+  });
+
+  it('refuses dimensions that the vectors do not have', async () => {
+    const { status, body } = await post('/v1/embeddings', { model: 'vectors', input: 'a', dimensions: 3 });
+    expect([status, body]).toMatchObject([400, { error: { param: 'dimensions' } }]);
   });
 });
 
@@ -176,6 +181,10 @@ describe('POST /v1/chat/completions', () => {
       user: 'u',
       tools: [],
       logprobs: false,
+      frequency_penalty: 0,
+      presence_penalty: 0.0,
+      reasoning_effort: null,
+      modalities: ['text'],
     });
     expect(status).toBe(200);
     expect(body).toMatchObject({
@@ -223,6 +232,17 @@ describe('POST /v1/chat/completions', () => {
     ['an unknown role', { model: 'talk', messages: [{ role: 'tool', content: 'x' }] }, 400, 'messages[0].role'],
     ['two choices', { model: 'talk', messages: [user], n: 2 }, 400, 'n'],
     ['tools', { model: 'talk', messages: [user], tools: [{}] }, 400, 'tools'],
+    ['a penalty', { model: 'talk', messages: [user], frequency_penalty: 0.5 }, 400, 'frequency_penalty'],
+    ['another penalty', { model: 'talk', messages: [user], presence_penalty: -1 }, 400, 'presence_penalty'],
+    ['thinking', { model: 'talk', messages: [user], reasoning_effort: 'high' }, 400, 'reasoning_effort'],
+    ['a search', { model: 'talk', messages: [user], web_search_options: {} }, 400, 'web_search_options'],
+    ['speech', { model: 'talk', messages: [user], modalities: ['text', 'audio'] }, 400, 'modalities'],
+    [
+      'more text than the model takes',
+      { model: 'talk', messages: [{ ...user, content: 'x'.repeat(101) }] },
+      422,
+      'messages',
+    ],
     [
       'JSON answers',
       { model: 'talk', messages: [user], response_format: { type: 'json_object' } },
@@ -230,13 +250,11 @@ describe('POST /v1/chat/completions', () => {
       'response_format',
     ],
     ['more tokens than the model gives', { model: 'talk', messages: [user], max_tokens: 11 }, 422, 'max_tokens'],
-    ['a model that holds none', { model: 'mood', messages: [user] }, 422, null],
+    ['a model that holds none', { model: 'mood', messages: [user] }, 422, 'messages'],
   ])('refuses %s', async (_what, sent, status, param) => {
     const answer = await post('/v1/chat/completions', sent);
-    expect([answer.status, answer.body]).toMatchObject([
-      status,
-      { error: { message: expect.any(String) as string, param } },
-    ]);
+    const said = expect.not.stringMatching(/input_data|model_name/) as string;
+    expect([answer.status, answer.body]).toMatchObject([status, { error: { message: said, param } }]);
   });
 
   it('refuses strangers and other methods in its own form', async () => {

@@ -18,7 +18,14 @@ type Document = {
   openapi: string;
   paths: Record<
     string,
-    Record<string, { operationId: string; requestBody?: { content: Record<string, { example: unknown }> } }>
+    Record<
+      string,
+      {
+        operationId: string;
+        parameters?: { name: string; schema: { maximum?: number } }[];
+        requestBody?: { content: Record<string, { example: unknown }> };
+      }
+    >
   >;
 };
 
@@ -67,6 +74,19 @@ describe('the OpenAPI document', () => {
       },
       example: { model_name: 'intent' },
     });
+  });
+});
+
+describe('the document of /v1/metrics', () => {
+  it('has every parameter that chooses a range, with the bounds that are held', async () => {
+    const { paths } = await document();
+    const parameters = paths['/v1/metrics']?.['get']?.parameters ?? [];
+    expect(parameters.map(({ name }) => name)).toEqual(['minutes', 'hours', 'days', 'from', 'to']);
+    for (const { name, schema } of parameters) {
+      if (schema.maximum === undefined) continue;
+      expect((await get(`/v1/metrics?${name}=${schema.maximum}`)).status).toBe(200);
+      expect((await get(`/v1/metrics?${name}=${schema.maximum + 1}`)).status).toBe(400);
+    }
   });
 });
 

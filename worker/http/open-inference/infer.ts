@@ -13,6 +13,7 @@ import { runExchange, type Exchange } from '../exchange.ts';
 import { asCallersFault, openInferenceError } from './error.ts';
 import { inputFromTensors } from '../../../shared/open-inference/input-from-tensors.ts';
 import { readOpenInferenceRequest, type OpenInferenceRequest } from './request.ts';
+import { outputTensors } from '../../../shared/open-inference/tensor-names.ts';
 import { tensorsFromResult } from './tensors-from-result.ts';
 
 const encoder = new TextEncoder();
@@ -43,7 +44,8 @@ export async function inferTensors(
       asked = await readOpenInferenceRequest(exchange.request, modelName, limits);
       return asked.wire;
     },
-    parseInput: (_value, spec, maxBatch) => {
+    parseInput: (_value, spec, maxBatch, model) => {
+      refuseUnknownOutputs(asked, outputTensors(model));
       const input = asCallersFault(() => inputFromTensors(asked?.tensors ?? [], spec, utf8OrNothing));
       const count = inputCount(input);
       if (count === 0) throw new GatewayError('invalid_input', 'inputs[0] holds no input.', { field: 'inputs[0]' });
@@ -60,16 +62,18 @@ export async function inferTensors(
   return render(outcome.result, version ?? '', asked);
 }
 
+/** Before any place is asked, and perhaps paid. */
+function refuseUnknownOutputs(
+  asked: OpenInferenceRequest | undefined,
+  known: readonly { readonly name: string }[],
+): void {
+  const unknown = [...(asked?.outputs?.keys() ?? [])].find((name) => !known.some((output) => output.name === name));
+  if (unknown !== undefined)
+    throw new GatewayError('invalid_request', `outputs: the model has no output "${unknown}".`, { field: 'outputs' });
+}
+
 function render(result: InferResult, version: string, asked: OpenInferenceRequest | undefined): Response {
   const tensors = tensorsFromResult(result);
-  const unknown = [...(asked?.outputs?.keys() ?? [])].find((name) => !tensors.some((tensor) => tensor.name === name));
-  if (unknown !== undefined) {
-    const field = 'outputs';
-    return openInferenceError(
-      new GatewayError('invalid_request', `outputs: the model has no output "${unknown}".`, { field }),
-      result.requestId,
-    );
-  }
   const wanted = asked?.outputs === undefined ? tensors : tensors.filter(({ name }) => asked.outputs?.has(name));
   const isBinary = ({ name }: NamedTensor): boolean => asked?.outputs?.get(name) ?? asked?.binaryByDefault ?? false;
   const { list, binary } = writeTensors(wanted, isBinary, (bytes) => decoder.decode(bytes));

@@ -23,10 +23,10 @@ const outputSchema = z.looseObject({
 
 const bodySchema = z.looseObject(
   {
-    id: z.optional(z.string('must be a text').check(z.maxLength(256, 'has more than 256 characters'))),
+    id: z.optional(z.nullable(z.string('must be a text').check(z.maxLength(256, 'has more than 256 characters')))),
     parameters: z.optional(z.nullable(parametersSchema)),
     inputs: z.unknown().check(z.refine((value) => value !== undefined, 'is missing')),
-    outputs: z.optional(z.array(outputSchema, 'must be a list of outputs')),
+    outputs: z.optional(z.nullable(z.array(outputSchema, 'must be a list of outputs'))),
   },
   'must be a JSON object',
 );
@@ -73,7 +73,7 @@ export async function readOpenInferenceRequest(
     Object.entries(parameters).filter(([name, value]) => isRequirement(name, value)),
   );
   return {
-    id,
+    id: id ?? undefined,
     wire: parseWire({
       ...requirementsFromHeaders(request.headers),
       ...requirements,
@@ -82,7 +82,7 @@ export async function readOpenInferenceRequest(
     }),
     tensors: asCallersFault(() => readTensors(inputs, binary, 'inputs', (text) => encoder.encode(text))),
     outputs:
-      outputs === undefined || outputs.length === 0
+      outputs === undefined || outputs === null || outputs.length === 0
         ? undefined
         : new Map(outputs.map((output) => [output.name, output.parameters?.['binary_data'] === true])),
     binaryByDefault: parameters['binary_data_output'] === true,

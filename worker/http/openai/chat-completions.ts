@@ -48,7 +48,7 @@ export async function chatCompletions(exchange: Exchange): Promise<Response> {
     gone: gone.signal,
   });
   const first = await Promise.race([begun, ended]);
-  if (first.kind === 'failed') return openAiError(first.error, requestId);
+  if (first.kind === 'failed') return openAiError(first.error, requestId, 'chat_completions');
   if (first.kind === 'begun' && stream !== undefined) {
     exchange.keepAlive(ended.then((outcome) => finish(stream, outcome, asked)));
     return streamed(stream, {
@@ -62,7 +62,7 @@ export async function chatCompletions(exchange: Exchange): Promise<Response> {
   const answer = textOf(first.result);
   if (answer === undefined) {
     const message = `The model "${first.result.modelName}" holds no conversations.`;
-    return openAiError(new GatewayError('invalid_request', message, { field: 'model' }), requestId);
+    return openAiError(new GatewayError('invalid_request', message, { field: 'model' }), requestId, 'chat_completions');
   }
   if (!asked.isStream)
     return Response.json(renderCompletion(head, answer, first.result), { headers: decisionHeaders(first.result) });

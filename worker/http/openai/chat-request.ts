@@ -38,7 +38,18 @@ export const chatBodySchema = z.looseObject(
 );
 
 /** Asked for, they change the answer; absent, null, false, zero or empty they do not. */
-const NOT_OFFERED = ['tools', 'functions', 'logprobs', 'top_logprobs', 'logit_bias', 'audio', 'prediction'] as const;
+const NOT_OFFERED = [
+  'tools',
+  'functions',
+  'logprobs',
+  'top_logprobs',
+  'logit_bias',
+  'frequency_penalty',
+  'presence_penalty',
+  'reasoning_effort',
+  'audio',
+  'prediction',
+] as const;
 
 export type ChatRequest = {
   readonly wire: WireInferRequest;
@@ -52,7 +63,10 @@ export function parseChatRequest(value: unknown, headers: Headers): ChatRequest 
   const format = body['response_format'];
   if (typeof format === 'object' && format !== null && 'type' in format && format.type !== 'text')
     throw notOffered('response_format');
-  const { stop } = body;
+  const { stop, modalities, web_search_options: search } = body;
+  if (Array.isArray(modalities) && modalities.some((one) => one !== 'text')) throw notOffered('modalities');
+  // Here an empty object asks, too.
+  if (search !== undefined && search !== null) throw notOffered('web_search_options');
   return {
     wire: parseWire({
       ...requirementsOf(headers, body.hybrid),

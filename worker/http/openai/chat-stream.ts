@@ -57,7 +57,7 @@ export class ChatStream {
 
   /** After the first piece the status is spent: the error is an event, and the stream ends without [DONE]. */
   async fail(error: GatewayError): Promise<void> {
-    this.#send(openAiErrorBody(error));
+    this.#send(openAiErrorBody(error, 'chat_completions'));
     await this.#close();
   }
 

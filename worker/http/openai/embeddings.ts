@@ -5,6 +5,7 @@ import * as z from 'zod/mini';
 import { GatewayError } from '../../../shared/errors.ts';
 import type { InferResult } from '../../../shared/schema/infer-result.ts';
 import { decisionHeaders } from '../decision-headers.ts';
+import { parseInput } from '../../pipeline/parse-input.ts';
 import { runExchange, type Exchange } from '../exchange.ts';
 import { parseWire } from '../parse-wire.ts';
 import { readJson } from '../read-json.ts';
@@ -40,12 +41,17 @@ export async function embeddings(exchange: Exchange): Promise<Response> {
         input_data: asked.input,
       });
     },
+    // Before any place is asked, and perhaps paid.
+    parseInput: (value, spec, maxBatch, model) => {
+      if (model.task !== 'sentence_embedding') throw makesNone(model.name);
+      return parseInput(value, spec, maxBatch);
+    },
   });
-  if (outcome.kind === 'failed') return openAiError(outcome.error, requestId);
+  if (outcome.kind === 'failed') return openAiError(outcome.error, requestId, 'embeddings');
   try {
     return Response.json(render(outcome.result, asked), { headers: decisionHeaders(outcome.result) });
   } catch (error) {
-    if (error instanceof GatewayError) return openAiError(error, requestId);
+    if (error instanceof GatewayError) return openAiError(error, requestId, 'embeddings');
     throw error;
   }
 }
@@ -53,9 +59,7 @@ export async function embeddings(exchange: Exchange): Promise<Response> {
 function render(result: InferResult, asked: Asked | undefined): Record<string, unknown> {
   const vectors = result.items.map(({ prediction }) => {
     if (prediction.kind === 'embedding') return prediction.embedding;
-    throw new GatewayError('invalid_request', `The model "${result.modelName}" makes no embeddings.`, {
-      field: 'model',
-    });
+    throw makesNone(result.modelName);
   });
   const size = vectors[0]?.length ?? 0;
   if (asked?.dimensions !== undefined && asked.dimensions !== size)
@@ -75,6 +79,10 @@ function render(result: InferResult, asked: Asked | undefined): Record<string, u
     usage: { prompt_tokens: words, total_tokens: words },
     hybrid: renderExtension(result),
   };
+}
+
+function makesNone(model: string): GatewayError {
+  return new GatewayError('invalid_request', `The model "${model}" makes no embeddings.`, { field: 'model' });
 }
 
 function wordsOf(input: string | readonly string[]): number {

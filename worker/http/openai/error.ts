@@ -4,23 +4,34 @@
 import { statusOf, type GatewayError } from '../../../shared/errors.ts';
 import { failureHeaders } from '../decision-headers.ts';
 
-export function openAiError(error: GatewayError, requestId: string): Response {
-  return Response.json(openAiErrorBody(error), {
+export type OpenAiEndpoint = 'embeddings' | 'chat_completions';
+
+export function openAiError(error: GatewayError, requestId: string, endpoint: OpenAiEndpoint): Response {
+  return Response.json(openAiErrorBody(error, endpoint), {
     status: statusOf(error.code),
     headers: failureHeaders(error, requestId),
   });
 }
 
-export function openAiErrorBody(error: GatewayError): Record<string, unknown> {
+export function openAiErrorBody(error: GatewayError, endpoint: OpenAiEndpoint): Record<string, unknown> {
   return {
     error: {
-      message: error.message,
+      message: inOpenAiWords(error.message, endpoint),
       type: typeOf(statusOf(error.code)),
-      // What the native contract calls input_data is the body itself here.
-      param: error.field?.replace(/^input_data\.?/, '') || null,
+      param: error.field === undefined ? null : inOpenAiWords(error.field, endpoint),
       code: error.code,
     },
   };
+}
+
+const INPUT_OF: Readonly<Record<OpenAiEndpoint, string>> = { embeddings: 'input', chat_completions: 'messages' };
+
+/** A path, or a message that begins with one. A conversation's parts lie in the body itself here. */
+function inOpenAiWords(text: string, endpoint: OpenAiEndpoint): string {
+  return text
+    .replace(/^model_name\b/, 'model')
+    .replace(/^input_data\.(?=[a-z])/, '')
+    .replace(/^input_data\b/, INPUT_OF[endpoint]);
 }
 
 function typeOf(status: number): string {

@@ -14,6 +14,7 @@ import {
   readinessAnswerSchema,
 } from '../../../shared/schema/answers.ts';
 import { inferRequestSchema } from '../../../shared/schema/infer-request.ts';
+import { METRICS_UNITS } from '../metrics-range.ts';
 import { openInferencePaths } from './open-inference-paths.ts';
 import { openAiPaths } from './openai-paths.ts';
 import { inBody, operation, type Operation, type Parameter } from './operation.ts';
@@ -29,6 +30,10 @@ const nameInPath: Parameter = {
   description: 'As listed.',
   schema: { type: 'string', minLength: 1, pattern: '^[A-Za-z0-9._-]+$' },
 };
+
+function inQuery(name: string, description: string, schema: Parameter['schema']): Parameter {
+  return { name, in: 'query', required: false, description, schema };
+}
 
 function nativePaths(): Paths {
   const common = { tag: 'Native', error: nativeError };
@@ -74,13 +79,15 @@ function nativePaths(): Paths {
         id: 'metrics',
         summary: 'Counts, rates, costs and latency quantiles over all isolates.',
         parameters: [
-          {
-            name: 'minutes',
-            in: 'query',
-            required: false,
-            description: 'How far back.',
-            schema: { type: 'integer', minimum: 1, maximum: 15, default: 5 },
-          },
+          ...METRICS_UNITS.map(({ name, max }) =>
+            inQuery(name, 'How far back; one of minutes, hours, days and from.', {
+              type: 'integer',
+              minimum: 1,
+              maximum: max,
+            }),
+          ),
+          inQuery('from', 'ISO 8601, or seconds since 1970.', { type: 'string' }),
+          inQuery('to', 'As `from`, which it needs beside it; now where it is left out.', { type: 'string' }),
         ],
         answer: metricsAnswerSchema,
       }),
