@@ -11,6 +11,7 @@ import { predictImage, predictText } from './sample-call.ts';
 export const NO_PLATFORM = {
   now: () => Date.now(),
   randomBytes: (count: number) => crypto.getRandomValues(new Uint8Array(count)),
+  admission: async (_deviceId: string, held: string): Promise<string | undefined> => held,
   answer: async () => undefined,
   keep: () => undefined,
   lastToken: async () => undefined,

@@ -53,7 +53,7 @@ export class HubDevice {
       heartbeatAtMs: () => this.heartbeatAtMs,
     };
     const { id, pool = 'devices', nowMs = 0 } = options;
-    hub.opened(this.socket, newSessionState({ id, pool, tenant: 'factory' }, nowMs));
+    hub.opened(this.socket, newSessionState({ id, pool, tenant: 'factory', admission: 'as dialled' }, nowMs));
   }
 
   /** Dials and says hello. */

@@ -27,6 +27,7 @@ export class DeviceHub extends DurableObject implements Pick<DeviceHubPort, 'inf
       id: request.headers.get(DEVICE_HEADERS.id) ?? '',
       pool: request.headers.get(DEVICE_HEADERS.pool) ?? '',
       tenant: request.headers.get(DEVICE_HEADERS.tenant) ?? '',
+      admission: request.headers.get(DEVICE_HEADERS.admission) ?? '',
     };
     const hub = await this.#open();
     const { newSessionState } = await import('./session.ts');

@@ -4,9 +4,9 @@
  */
 import { GatewayError } from '../../shared/errors.ts';
 import { REQUEST_ID_HEADER } from '../../shared/names.ts';
-import type { Config, TargetSpec } from '../../shared/schema/config.ts';
 import { apiKeyFrom, equalInConstantTime, sha256Hex } from '../pipeline/identify.ts';
 import type { Devices } from '../ports.ts';
+import { admissionOf, poolsOf } from './admission.ts';
 import { DEVICE_HEADERS, type DeviceRecord } from './hub-port.ts';
 import type { Hubs } from './hubs.ts';
 
@@ -30,15 +30,15 @@ export function createDevices(hubs: Hubs | undefined): Devices {
       const pool = poolsOf(config).find((candidate) => candidate.pool === device.pool);
       if (pool === undefined) throw new GatewayError('not_configured', `No target takes the pool ${device.pool}.`);
       const { id, tenant } = device;
-      return hubs.hubOf(pool.pool, pool.shards, id).fetch('https://hub/connect', {
-        headers: {
-          upgrade: 'websocket',
-          [REQUEST_ID_HEADER]: requestId,
-          [DEVICE_HEADERS.id]: id,
-          [DEVICE_HEADERS.pool]: pool.pool,
-          [DEVICE_HEADERS.tenant]: tenant,
-        },
-      });
+      const headers = {
+        upgrade: 'websocket',
+        [REQUEST_ID_HEADER]: requestId,
+        [DEVICE_HEADERS.id]: id,
+        [DEVICE_HEADERS.pool]: pool.pool,
+        [DEVICE_HEADERS.tenant]: tenant,
+        [DEVICE_HEADERS.admission]: admissionOf(config, id) ?? '',
+      };
+      return hubs.hubOf(pool.pool, pool.shards, id).fetch('https://hub/connect', { headers }).catch(away);
     },
 
     async list(config) {
@@ -47,7 +47,7 @@ export function createDevices(hubs: Hubs | undefined): Devices {
         const lists = poolsOf(config).flatMap(({ pool, shards }) =>
           Array.from({ length: shards }, (_unused, shard) => hubs.hub(pool, shard).list()),
         );
-        for (const record of (await Promise.all(lists)).flat()) {
+        for (const record of (await Promise.all(lists).catch(away)).flat()) {
           const other = known.get(record.deviceId);
           if (other === undefined || record.connected || record.lastSeenMs > other.lastSeenMs) {
             known.set(record.deviceId, record);
@@ -61,10 +61,12 @@ export function createDevices(hubs: Hubs | undefined): Devices {
 
 export const NO_BINDING = 'this deployment has no Durable Object for devices (the binding DEVICES)';
 
-type Pool = Extract<TargetSpec['endpoint'], { kind: 'mcu' }>;
-
-function poolsOf(config: Config): readonly Pool[] {
-  return config.targets.flatMap(({ endpoint }) => (endpoint.kind === 'mcu' ? [endpoint] : []));
+/** An object that moves or is reset is there again in a moment. */
+function away(cause: unknown): never {
+  throw new GatewayError('target_unavailable', 'A hub of the devices cannot be reached.', {
+    cause,
+    retryAfterMs: 1_000,
+  });
 }
 
 function describe(

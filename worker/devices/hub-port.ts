@@ -68,4 +68,9 @@ export type DeviceNamespace = {
 };
 
 /** Set by the worker, read by the hub: nobody else can reach it. */
-export const DEVICE_HEADERS = { id: 'x-device-id', pool: 'x-device-pool', tenant: 'x-device-tenant' } as const;
+export const DEVICE_HEADERS = {
+  id: 'x-device-id',
+  pool: 'x-device-pool',
+  tenant: 'x-device-tenant',
+  admission: 'x-device-admission',
+} as const;

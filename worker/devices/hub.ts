@@ -19,6 +19,8 @@ export type HubOptions = {
   readonly now: () => number;
   readonly randomBytes: (count: number) => Uint8Array;
   readonly pool: (name: string) => Promise<PoolInForce | undefined>;
+  /** What lets a device in now, `held` being what did; undefined: nothing does. */
+  readonly admission: (deviceId: string, held: string) => Promise<string | undefined>;
   readonly answer: Answering;
   /** Kept beyond the connection, for the registry. */
   readonly keep: (record: DeviceRecord, token: string) => void;
@@ -124,10 +126,16 @@ export class Hub {
     return this.#sessions.size;
   }
 
-  /** Call now and then: tells devices what has changed in the configuration, lets go of those that fell silent. */
+  /** Call now and then: tells devices what has changed in the configuration, lets go of the silent and of the unwelcome. */
   async tick(): Promise<void> {
     for (const session of this.#sessions.values()) {
       if (!this.#isAwake(session)) this.#close(session, CLOSED.silent, 'silent');
+    }
+    for (const session of [...this.#sessions.values()]) {
+      const { deviceId, admission } = session.state;
+      if ((await this.#options.admission(deviceId, admission)) === admission) continue;
+      this.#options.warn('closed the connection of a device that is let in no more', deviceId);
+      this.#close(session, CLOSED.identity, 'let in no more');
     }
     const pools = new Set([...this.#sessions.values()].map(({ state }) => state.pool));
     for (const pool of pools) await this.#refreshPool(pool);

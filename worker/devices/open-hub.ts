@@ -2,6 +2,7 @@
  * A hub over the worker's own services. Owns putting the two together; loaded when the first device or request needs it.
  */
 import type { Services } from '../pipeline/services.ts';
+import { admitting } from './admission.ts';
 import { answeringBy } from './answer-question.ts';
 import { deviceModel } from './device-models.ts';
 import { Hub, type HubOptions } from './hub.ts';
@@ -14,6 +15,7 @@ export function openHub(services: Services, { keepAlive, ...platform }: Platform
     ...platform,
     now: () => services.clock.now(),
     randomBytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
+    admission: admitting(services, keepAlive),
     answer: answeringBy(services, keepAlive),
     warn: (message, deviceId) => services.logger.log('warn', message, '', { device: deviceId }),
     async pool(name) {

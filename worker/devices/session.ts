@@ -11,6 +11,8 @@ export type SessionState = {
   readonly deviceId: string;
   readonly pool: string;
   readonly tenant: string;
+  /** What let it in: admission.ts. */
+  readonly admission: string;
   greeted: boolean;
   /** Hex. */
   token: string;
@@ -40,11 +42,15 @@ export type DeviceSocket = {
   heartbeatAtMs(): number | null;
 };
 
-export function newSessionState(device: { id: string; pool: string; tenant: string }, nowMs: number): SessionState {
+export function newSessionState(
+  device: { id: string; pool: string; tenant: string; admission: string },
+  nowMs: number,
+): SessionState {
   return {
     deviceId: device.id,
     pool: device.pool,
     tenant: device.tenant,
+    admission: device.admission,
     greeted: false,
     token: '',
     firmware: '',

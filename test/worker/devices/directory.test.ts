@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { checkConfig } from '../../../shared/config/check-config.ts';
 import { quantizeUnit } from '../../../shared/device/tensor.ts';
 import type { Config } from '../../../shared/schema/config.ts';
+import { admissionOf, admitting } from '../../../worker/devices/admission.ts';
 import { answeringBy } from '../../../worker/devices/answer-question.ts';
 import { createDevices } from '../../../worker/devices/directory.ts';
 import type { DeviceRecord } from '../../../worker/devices/hub-port.ts';
@@ -68,7 +69,11 @@ describe('a device at the door', () => {
     expect(dialled).toMatchObject([
       {
         hub: expect.stringMatching(/^factory\/[01]$/),
-        headers: { 'x-device-id': 'one', 'x-device-tenant': 'factory' },
+        headers: {
+          'x-device-id': 'one',
+          'x-device-tenant': 'factory',
+          'x-device-admission': admissionOf(config, 'one'),
+        },
       },
     ]);
   });
@@ -90,6 +95,62 @@ describe('a device at the door', () => {
     const devices = createDevices(undefined);
     await expect(devices.connect(upgrade('x'), 'one', 'r', config)).rejects.toMatchObject({ code: 'unauthorized' });
     await expect(devices.connect(upgrade(KEY), 'one', 'r', config)).rejects.toMatchObject({ code: 'not_configured' });
+  });
+});
+
+describe('what a device was let in by', () => {
+  const [one] = config.devices ?? [];
+  const admitted = (change: object): string | undefined =>
+    admissionOf({ ...config, devices: one === undefined ? [] : [{ ...one, ...change }] }, 'one');
+
+  it('is another once its key, its tenant or its hub is, and none where it is let in no more', () => {
+    const shards = { kind: 'mcu' as const, pool: 'factory', shards: 3 };
+    const moved = config.targets.map((target) => (target.id === 'mcu' ? { ...target, endpoint: shards } : target));
+    const all = [
+      admitted({}),
+      admitted({ sha256: 'b'.repeat(64) }),
+      admitted({ tenant: 'another' }),
+      admissionOf({ ...config, targets: moved }, 'one'),
+    ];
+    expect(new Set(all).size).toBe(4);
+    expect(all).not.toContain(undefined);
+    expect([admitted({ enabled: false }), admitted({ pool: 'nowhere' }), admissionOf(config, 'two')]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+
+  it('stands while the stored configuration is not known: nobody is sent away by the embedded one', async () => {
+    const harness = createHarness({ config });
+    const { config: keeper } = harness.services;
+    const admissionBy = (source: 'embedded' | 'dynamodb', change: Partial<Config> = {}) => {
+      const inForce = { ...keeper.current(() => undefined), config: { ...config, ...change }, source };
+      return admitting({ ...harness.services, config: { ...keeper, ready: async () => inForce } }, () => undefined);
+    };
+    const held = admissionOf(config, 'one') ?? '';
+    expect(await admissionBy('dynamodb')('one', held)).toBe(held);
+    expect(await admissionBy('dynamodb', { devices: [] })('one', held)).toBeUndefined();
+    expect(await admissionBy('embedded', { devices: [] })('one', held)).toBe(held);
+  });
+});
+
+describe('a hub that is away', () => {
+  const hubs = createHubs({
+    idFromName: (name) => name,
+    get: () => ({
+      fetch: () => Promise.reject(new Error('the object was reset')),
+      infer: () => Promise.reject(new Error('the object was reset')),
+      cancel: async () => undefined,
+      list: () => Promise.reject(new Error('the object was reset')),
+    }),
+  });
+
+  it('is no failure of ours: it may be there again in a moment', async () => {
+    const devices = createDevices(hubs);
+    const away = { code: 'target_unavailable', retryAfterMs: 1_000 };
+    await expect(devices.list(config)).rejects.toMatchObject(away);
+    await expect(devices.connect(upgrade(KEY), 'one', 'r', config)).rejects.toMatchObject(away);
   });
 });
 

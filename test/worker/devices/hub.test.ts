@@ -299,6 +299,28 @@ describe('what devices ask', () => {
   });
 });
 
+describe('a device that is let in no more', () => {
+  it.each([
+    ['switched off or taken out', undefined],
+    ['given another key, tenant or hub', 'otherwise'],
+  ])('is let go once it was %s, and its work goes to others', async (_what, now) => {
+    let admission: string | undefined = 'as dialled';
+    const hub = openHub({ admission: async (deviceId) => (deviceId === 'revoked' ? admission : 'as dialled') });
+    const revoked = await HubDevice.greeted(hub, { id: 'revoked', ...holding });
+    const silent = new HubDevice(hub, { id: 'revoked' });
+    const answer = hub.infer(call(1));
+    await vi.waitFor(() => expect(revoked.messages('infer')).toHaveLength(1));
+    const other = await echoing(hub, 'other');
+    await hub.tick();
+    expect([revoked.closed, silent.closed, other.closed]).toEqual([undefined, undefined, undefined]);
+    admission = now;
+    await hub.tick();
+    expect([revoked.closed?.code, silent.closed?.code, other.closed]).toEqual([4_003, 4_003, undefined]);
+    expect(firstProbability(await answer)).toBe(1);
+    expect(hub.list().map(({ deviceId }) => deviceId)).toEqual(['other']);
+  });
+});
+
 describe('models and thresholds of devices', () => {
   it('follow the configuration: offer, chunks as asked, commit, then work', async () => {
     const hub = openHub();
