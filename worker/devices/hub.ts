@@ -131,7 +131,7 @@ export class Hub {
     for (const session of this.#sessions.values()) {
       if (!this.#isAwake(session)) this.#close(session, CLOSED.silent, 'silent');
     }
-    for (const session of [...this.#sessions.values()]) {
+    for (const session of this.#sessions.values()) {
       const { deviceId, admission } = session.state;
       if ((await this.#options.admission(deviceId, admission)) === admission) continue;
       this.#options.warn('closed the connection of a device that is let in no more', deviceId);
