@@ -12,7 +12,10 @@ const optionalText = z.pipe(
   z.optional(z.string('must be a text')),
   z.transform((value) => (value === undefined || value.trim() === '' ? undefined : value.trim())),
 );
-const optionalUrl = z.pipe(optionalText, z.optional(z.url('must be a URL')));
+const optionalUrl = z.pipe(
+  optionalText,
+  z.optional(z.url({ protocol: /^https?$/, error: 'must be an http or https URL' })),
+);
 const textOr = (fallback: string) =>
   z.pipe(
     optionalText,

@@ -6,6 +6,7 @@ import { isClassification } from '../schema/task.ts';
 import { MAX_ASSET_BYTES } from '../schema/assets.ts';
 import { PRIORITIES } from '../schema/infer-request.ts';
 import type { Config, ModelSpec } from '../schema/config.ts';
+import { inputsTakenInstead } from './check-inputs.ts';
 import { checkRoute } from './check-route.ts';
 import { duplicates, type ConfigProblem } from './config-problem.ts';
 
@@ -37,8 +38,11 @@ export function checkConfig(config: Config): readonly ConfigProblem[] {
 }
 
 /** Figures that each are in bounds and together can never do what they say. */
-function checkThresholds({ breaker, limits: { shed_above: open } }: Config): ConfigProblem[] {
+function checkThresholds({ breaker, retry_budget, limits: { shed_above: open } }: Config): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
+  if (retry_budget !== undefined && retry_budget.burst > 0 && retry_budget.burst < 1) {
+    problems.push({ path: 'retry_budget.burst', message: 'holds no whole retry, ever: 0 says so, 1 is the least' });
+  }
   if (breaker.open_ms > breaker.max_open_ms) {
     problems.push({ path: 'breaker.open_ms', message: 'is above max_open_ms' });
   }
@@ -90,14 +94,25 @@ function checkTokens(config: Config): ConfigProblem[] {
 }
 
 function checkTargets(config: Config, models: ReadonlyMap<string, ModelSpec>): ConfigProblem[] {
-  return config.targets.flatMap((target, targetIndex) =>
-    target.serves.flatMap((served, servedIndex) => {
+  return config.targets.flatMap((target, targetIndex) => [
+    ...duplicates(
+      target.serves,
+      ({ model, variant }) => `${model}/${variant}`,
+      `targets[${targetIndex}].serves`,
+      'variant',
+    ),
+    ...target.serves.flatMap((served, servedIndex) => {
       const path = `targets[${targetIndex}].serves[${servedIndex}]`;
       const problems: ConfigProblem[] = [];
       const model = models.get(served.model);
       if (model === undefined) problems.push({ path: `${path}.model`, message: `names no model: ${served.model}` });
       else if (!hasVariant(model, served.variant)) {
         problems.push({ path: `${path}.variant`, message: `names no variant of ${model.name}: ${served.variant}` });
+      }
+      const instead = model && inputsTakenInstead(target.endpoint, model.input.kind);
+      if (model !== undefined && instead !== undefined) {
+        const message = `${model.name} takes ${model.input.kind}, and this place only ${instead.join(', ')}`;
+        problems.push({ path: `${path}.model`, message });
       }
       const variant = model?.variants.find(({ name }) => name === served.variant);
       if (variant !== undefined && target.endpoint.kind === 'edge')
@@ -115,7 +130,7 @@ function checkTargets(config: Config, models: ReadonlyMap<string, ModelSpec>): C
       }
       return problems;
     }),
-  );
+  ]);
 }
 
 type VariantSpec = ModelSpec['variants'][number];

@@ -61,9 +61,12 @@ function checkPolicy(
   const bases = basesOf(policy, path);
   return [
     ...(policy.kind === 'split' ? duplicates(policy.arms, (arm) => arm.name, `${path}.arms`, 'name') : []),
-    ...bases.flatMap((base) =>
-      checkBase(base.policy, base.policy === policy ? path : `${base.path}.policy`, model, places),
-    ),
+    ...bases.flatMap((base) => {
+      // An arm that names no place of the model's at all is told so below.
+      const own = places.filter(({ id }) => base.targets?.includes(id) !== false);
+      const at = base.policy === policy ? path : `${base.path}.policy`;
+      return checkBase(base.policy, at, model, own.length === 0 ? places : own);
+    }),
     ...bases.flatMap((base) =>
       (base.targets ?? []).flatMap((target, index) =>
         places.some(({ id }) => id === target)
@@ -81,7 +84,8 @@ function checkPolicy(
 
 function checkBase(policy: BasePolicy, path: string, model: ModelSpec, places: readonly TargetSpec[]): ConfigProblem[] {
   if (policy.kind !== 'cascade') return [];
-  return policy.steps.flatMap(({ variant }, index) => {
+  const twice = duplicates(policy.steps, ({ variant }) => variant, `${path}.steps`, 'variant');
+  const unserved = policy.steps.flatMap(({ variant }, index) => {
     const at = `${path}.steps[${index}].variant`;
     if (!hasVariant(model, variant)) return [{ path: at, message: `names no variant of ${model.name}: ${variant}` }];
     const isServed = places.some(({ serves }) =>
@@ -89,6 +93,7 @@ function checkBase(policy: BasePolicy, path: string, model: ModelSpec, places: r
     );
     return isServed ? [] : [{ path: at, message: `is served by no target: ${variant}` }];
   });
+  return [...twice, ...unserved];
 }
 
 function checkLengths(when: NonNullable<RouteSpec['rules']>[number]['when'], path: string): ConfigProblem[] {

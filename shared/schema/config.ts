@@ -7,12 +7,17 @@ import { guaranteeSchema } from '../guard/guarantee-schema.ts';
 import { modelInputSpecSchema, taskSchema } from './card.ts';
 import { configName as name } from './config-name.ts';
 import { PRIORITIES } from './infer-request.ts';
-import { policySchema, routeOptions } from './route-policy.ts';
+import { MAX_PRICE_USD, policySchema, routeOptions } from './route-policy.ts';
 import { onnxSpecSchema, weightsSchema } from './weights.ts';
 
 const ratio = z.number().min(0).max(1);
 const positiveMs = z.number().positive().max(600_000);
-const usd = z.number().nonnegative();
+const usd = z.number().nonnegative().max(MAX_PRICE_USD);
+const cpuMs = z.number().nonnegative().max(600_000);
+/** Where requests are sent. A URL with a name and a password in it cannot be fetched. */
+const httpUrl = z
+  .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
+  .regex(/^[a-z]+:\/\/[^/?#@]+([/?#]|$)/i, 'must hold no user name');
 
 const latencyPriorSchema = z.strictObject({ p50_ms: positiveMs, p95_ms: positiveMs });
 
@@ -49,7 +54,7 @@ const priceSchema = z.discriminatedUnion('kind', [
     kind: z.literal('edge_cpu'),
     usd_per_million_cpu_ms: usd,
     /** What handling an input costs whatever the variant; the variant's own share is `compute_prior_ms`. */
-    cpu_ms_per_item: z.number().nonnegative(),
+    cpu_ms_per_item: cpuMs,
   }),
   z.strictObject({
     kind: z.literal('lambda'),
@@ -61,9 +66,9 @@ const priceSchema = z.discriminatedUnion('kind', [
     kind: z.literal('instance'),
     usd_per_hour: usd,
     /** Requests one instance works on at once. */
-    concurrency: z.number().positive(),
+    concurrency: z.number().min(0.001),
     /** Mean over provisioned capacity: idle time is paid for too. */
-    utilization_ratio: z.number().gt(0).max(1),
+    utilization_ratio: z.number().min(0.000_001).max(1),
   }),
   z.strictObject({
     kind: z.literal('serverless'),
@@ -96,12 +101,12 @@ const endpointSchema = z.discriminatedUnion('kind', [
     runtime: z.enum(['engine', 'onnx']).optional(),
   }),
   /** null: not deployed yet; the target is listed, and refused as unreachable with that reason. */
-  z.strictObject({ kind: z.literal('lambda'), function_url: z.url().nullable() }),
+  z.strictObject({ kind: z.literal('lambda'), function_url: httpUrl.nullable() }),
   z.strictObject({
     kind: z.literal('sagemaker'),
     endpoint_name: z.string().min(1).max(63).nullable(),
     /** Only for a stand-in or a private endpoint; otherwise derived from the region. */
-    base_url: z.url().nullable(),
+    base_url: httpUrl.nullable(),
     /**
      * What the container speaks: our model server's protocol (default), or chat completions, as the containers of vLLM, TGI and
      * DJL do, always through the response stream.
@@ -116,7 +121,7 @@ const endpointSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('gpu'),
     /** null: not there yet; the target is listed, and refused as unreachable with that reason. */
-    base_url: z.url().nullable(),
+    base_url: httpUrl.nullable(),
     /**
      * The worker secret that holds a bearer token; null: none is sent, as where a proxy ends mutual TLS. Only secrets of this
      * prefix can be named, so that no configuration can send another one anywhere.
@@ -155,7 +160,8 @@ const servesSchema = z.strictObject({
 
 const targetSchema = z.strictObject({
   id: name,
-  region: z.string().min(1).max(32),
+  /** Part of the host's name that signed requests go to, so nothing that could end it. */
+  region: z.string().regex(/^[A-Za-z0-9._-]{1,32}$/, 'must be letters, digits, dot, dash or underscore'),
   enabled: z.boolean(),
   endpoint: endpointSchema,
   serves: z.array(servesSchema).min(1),
@@ -244,9 +250,9 @@ export const configSchema = z.strictObject({
   gateway_price: z.strictObject({
     usd_per_million_requests: usd,
     usd_per_million_cpu_ms: usd,
-    cpu_ms_per_request: z.number().nonnegative(),
+    cpu_ms_per_request: cpuMs,
     /** Metrics windows put into the table, over the requests they hold: the fewer requests an isolate sees, the more. */
-    table_writes_per_request: z.number().nonnegative().optional(),
+    table_writes_per_request: z.number().nonnegative().max(1_000).optional(),
     usd_per_million_table_writes: usd.optional(),
     as_of: z.iso.date(),
   }),

@@ -8,7 +8,9 @@ import { COMPLEXITIES, METADATA_KEY, PRIORITIES } from './infer-request.ts';
 import { configName as name } from './config-name.ts';
 
 const ratio = z.number().min(0).max(1);
-const usd = z.number().nonnegative();
+/** A price above it is a slip, and sums of such would lose their nano-dollars. */
+export const MAX_PRICE_USD = 1_000_000;
+const usd = z.number().nonnegative().max(MAX_PRICE_USD);
 const weight = z.number().positive().max(1_000_000);
 
 const cascadeStepSchema = z.strictObject({

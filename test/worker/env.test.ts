@@ -30,8 +30,9 @@ describe('the worker’s environment', () => {
   });
 
   it.each([
-    ['DATABASE_URL', 'not a url', 'must be a URL'],
-    ['LAMBDA_FUNCTION_URL', '://', 'must be a URL'],
+    ['DATABASE_URL', 'not a url', 'must be an http or https URL'],
+    ['LAMBDA_FUNCTION_URL', '://', 'must be an http or https URL'],
+    ['SAGEMAKER_BASE_URL', 'mailto:someone', 'must be an http or https URL'],
     ['LOG_LEVEL', 'loud', 'must be debug, info, warn or error'],
     ['METRICS_SHARDS', 'many', 'must be a whole number'],
     ['METRICS_SHARDS', '0', 'must be at least 1'],

@@ -32,11 +32,12 @@ export class Trip {
   constructor(incoming: Incoming, services: Services, inForce: ConfigInForce) {
     this.#incoming = incoming;
     this.#services = services;
-    services.state.requestStarted();
     this.inForce = inForce;
     this.random = services.random();
     this.targets = services.targetsOf(this.inForce.config);
     this.gatewayCostNanos = gatewayCostNanos(this.inForce.config.gateway_price);
+    // Last, so that whatever is counted here is counted out again when the trip ends.
+    services.state.requestStarted();
   }
 
   get requestId(): string {

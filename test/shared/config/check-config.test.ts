@@ -44,6 +44,43 @@ const cases: readonly [string, Edit, string][] = [
     (config) => ({ ...config, targets: config.targets.filter(({ id }) => id !== 'lambda') }),
     'routes[0].policy.steps[1].variant',
   ],
+  ...['mailto:someone', 'data:,x', 'ftp://host/', 'https://name:secret@host/'].flatMap((url): typeof cases => [
+    [
+      `requests sent to ${url}`,
+      (config) => edited(config, 'targets[2].endpoint.base_url', url),
+      'targets[2].endpoint.base_url',
+    ],
+    [
+      `signed requests sent to ${url}`,
+      (config) => edited(config, 'targets[1].endpoint.function_url', url),
+      'targets[1].endpoint.function_url',
+    ],
+  ]),
+  [
+    'a region that would end the host it is a part of',
+    (config) => edited(config, 'targets[2].region', 'elsewhere.example/#'),
+    'targets[2].region',
+  ],
+  [
+    'a price whose sums would be no numbers',
+    (config) => edited(config, 'targets[2].price', { kind: 'flat', usd_per_request: 1e300 }),
+    'targets[2].price.usd_per_request',
+  ],
+  [
+    'a variant served twice by one place',
+    (config) => edited(config, 'targets[0].serves[1]', config.targets[0]?.serves[0]),
+    'targets[0].serves[1].variant',
+  ],
+  [
+    'a place asked for what its protocol cannot say',
+    (config) => edited(config, 'targets[2].endpoint.speaks', 'chat_completions'),
+    'targets[2].serves[0].model',
+  ],
+  [
+    'a retry budget that never holds a retry',
+    (config) => ({ ...config, retry_budget: { ratio: 0.5, burst: 0.5 } }),
+    'retry_budget.burst',
+  ],
   [
     'a breaker that opens for longer than its longest',
     (config) => edited(config, 'breaker.open_ms', 90_000),

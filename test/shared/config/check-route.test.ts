@@ -76,6 +76,12 @@ describe('a route', () => {
       { policy: split(arm('a'), arm('b', { policy: cascade('nano') })) },
       'routes[0].policy.arms[1].policy.steps[0].variant',
     ],
+    ['a variant that is two steps', { policy: cascade('micro', 'base', 'micro') }, 'routes[0].policy.steps[2].variant'],
+    [
+      'a step that no place of its arm serves',
+      { policy: split(arm('a'), arm('b', { policy: cascade('micro', 'large'), targets: ['edge', 'lambda'] })) },
+      'routes[0].policy.arms[1].policy.steps[1].variant',
+    ],
     ['two arms of one name', { policy: split(arm('a'), arm('a')) }, 'routes[0].policy.arms[1].name'],
     [
       'an arm of no target',
