@@ -68,6 +68,7 @@ export function gateway(name: string, { config, model, route }: Served, wanted: 
         targets: config.targets.map((spec) => state.targetState(spec, undefined, model.name, nowMs)),
         edgeLoad: state.edgeLoad(edge, nowMs),
         arms: state.arms,
+        mayRetry: state.mayRetry(config.retry_budget),
         budgetNanos: state.budgetNanos(route, nowMs),
         gatewayPrice: config.gateway_price,
       };

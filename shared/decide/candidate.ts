@@ -47,6 +47,8 @@ export type Choice = {
   readonly acceptConfidence: number;
   /** Begun together with the first, because time would not hold both in sequence. */
   readonly isSpeculative?: boolean;
+  /** Where it must end sooner than its place allows. */
+  readonly timeoutMs?: number;
 };
 
 export function toCandidate(

@@ -100,6 +100,10 @@ function doubtAbout({ inFlight, concurrencyLimit }: TargetState, condition: Cond
 function tooDear(totalNanos: number, maxNanos: number, { budgetNanos, route }: Facts): Refused {
   const detail = `${totalNanos} nano-dollars, ${Math.max(0, Math.floor(maxNanos))} allowed`;
   if (budgetNanos !== maxNanos || route.budget === undefined) return { reason: 'over_budget', detail };
+  const fullNanos = nanosFromUsd(route.budget.burst_usd);
+  // Waiting would not help.
+  if (totalNanos > fullNanos)
+    return { reason: 'over_budget', detail: `${totalNanos} nano-dollars, the route's budget holds ${fullNanos}` };
   const nanosPerMs = nanosFromUsd(route.budget.usd_per_hour) / MS_PER_HOUR;
   if (!(nanosPerMs > 0)) return { reason: 'budget_spent', detail };
   return { reason: 'budget_spent', detail, retryAfterMs: Math.ceil((totalNanos - budgetNanos) / nanosPerMs) };

@@ -103,6 +103,8 @@ export type Facts = {
   readonly edgeLoad?: EdgeLoad | undefined;
   /** Breakers of the route's canaries, by arm. Absent: closed. */
   readonly arms?: Readonly<Record<string, BreakerState>> | undefined;
+  /** Whether the retry budget lets a remote place be asked after a failure. Default: yes. */
+  readonly mayRetry?: boolean | undefined;
   /** What the route's budget still pays for; undefined: it has none. */
   readonly budgetNanos?: number | undefined;
   /**

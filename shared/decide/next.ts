@@ -162,7 +162,14 @@ function escalate(standing: Standing): Next {
   if (isLate(standing)) return finish('best_effort', 'no time is left for a better answer');
   const index = find(standing, (candidate) => candidate.role === 'primary' && fits(candidate, standing));
   if (index !== undefined) return begin(standing, index, 'escalation');
+  // A step that failed said nothing: another place of it may still be sure where its stand-in was not.
+  const standIn = standing.finished.some(hasFailed) ? findBetter(standing, bestAnswered(standing) ?? 0) : undefined;
+  if (standIn !== undefined) return begin(standing, standIn, 'fallback');
   return finish('best_effort', 'nothing better fits the time and money left');
+}
+
+function hasFailed({ outcome }: FinishedAttempt): boolean {
+  return outcome.kind === 'failed';
 }
 
 function fallBack(standing: Standing): Next {

@@ -6,7 +6,7 @@
 import { gatewayCostNanos } from '../measure/pricing.ts';
 import type { BasePolicy } from '../schema/route-policy.ts';
 import { referenceCostNanos } from './candidate.ts';
-import type { Candidate } from './candidate.ts';
+import type { Candidate, Choice } from './candidate.ts';
 import { choosePolicy } from './choose-policy.ts';
 import { eligible, maxCostNanosOf, refusalOf } from './eligible.ts';
 import { estimateAcceptance, inTimeRatio } from './estimate.ts';
@@ -28,9 +28,7 @@ export function decide(facts: Facts): Plan {
   for (const { candidate, reason, detail } of selection.setAside) {
     refused.push(refusalOf(candidate.spec, candidate.variant, reason, detail));
   }
-  const attempts = selection.primary.map(({ candidate, acceptConfidence, isSpeculative }) =>
-    toAttempt(candidate, 'primary', acceptConfidence, asked, isSpeculative),
-  );
+  const attempts = selection.primary.map((choice) => toAttempt(choice, 'primary', asked));
   addReserve(attempts, asked, candidates, selection, refused);
   if (facts.route.hedge !== undefined) addHedges(attempts, leftMs);
   return {
@@ -80,7 +78,8 @@ function exploring(selection: Selection, asked: Asked, candidates: readonly Cand
   if (explored === undefined) return selection;
   return {
     ...selection,
-    primary: [{ ...first, candidate: explored }, ...others],
+    // Should it hang, the usual place still gets what it needs.
+    primary: [{ ...first, candidate: explored, timeoutMs: leftMs - first.candidate.neededMs }, ...others],
     setAside: selection.setAside.filter(({ candidate }) => candidate !== explored),
     reason: `Exploring ${explored.variant} at ${explored.spec.id}, not seen for a while. ${selection.reason}`,
   };
@@ -125,7 +124,7 @@ function addReserve(
   }
   if (reserve.length > 1) reserve.sort(reserveOrderOf(asked));
   for (const candidate of reserve)
-    attempts.push(toAttempt(candidate, 'reserve', reserveConfidence(asked, candidate), asked));
+    attempts.push(toAttempt({ candidate, acceptConfidence: reserveConfidence(asked, candidate) }, 'reserve', asked));
 }
 
 function reserveOrderOf({ facts, policy }: Asked): Order {
@@ -165,11 +164,9 @@ function addHedges(attempts: PlannedAttempt[], leftMs: number): void {
 }
 
 function toAttempt(
-  candidate: Candidate,
+  { candidate, acceptConfidence, isSpeculative = false, timeoutMs = Infinity }: Choice,
   role: AttemptRole,
-  acceptConfidence: number,
   { leftMs }: Asked,
-  isSpeculative = false,
 ): PlannedAttempt {
   const { accuracy } = candidate;
   const acceptance = estimateAcceptance(acceptConfidence, accuracy, candidate.acceptance);
@@ -183,7 +180,7 @@ function toAttempt(
     isSpeculative,
     hedgeAfterMs: null,
     hedgeOf: null,
-    timeoutMs: Math.max(0, Math.min(candidate.spec.timeout_ms, leftMs)),
+    timeoutMs: Math.max(0, Math.min(candidate.spec.timeout_ms, leftMs, timeoutMs)),
     predictedP50Ms: candidate.p50Ms,
     predictedP95Ms: candidate.p95Ms,
     neededMs: candidate.neededMs,

@@ -78,7 +78,7 @@ function roomOf(candidate: Candidate): number {
 
 /**
  * Another place for the first choice, where its estimate is stale and nothing is risked: it is likely enough in time even
- * with the first choice asked after it, money pays for both, and the request is not critical.
+ * with the first choice asked after it, money and retries pay for both, and the request is not critical.
  */
 export function explore(
   chosen: Candidate,
@@ -90,6 +90,7 @@ export function explore(
 ): Candidate | undefined {
   const { exploration } = facts.route;
   if (exploration === undefined || facts.requirements.priority === 'critical') return undefined;
+  if (facts.mayRetry === false && chosen.kind !== 'edge') return undefined;
   const draw = drawFor(facts.random, CHANCE_OF.explore);
   if (draw >= exploration.share) return undefined;
   const stale = pool.filter(

@@ -35,6 +35,7 @@ export function factsOf(trip: Trip, services: Services, keepAlive: KeepAlive): F
     ),
     edgeLoad: services.state.edgeLoad(served.targets.find(isOwnPlace), nowMs),
     arms: services.state.arms,
+    mayRetry: services.state.mayRetry(config.retry_budget),
     budgetNanos: services.state.budgetNanos(served.route, nowMs),
     acceptConfidenceOf:
       served.route.guarantee === undefined

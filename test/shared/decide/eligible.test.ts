@@ -230,3 +230,13 @@ describe('eligible', () => {
     expect([asked({}), asked({ max_concurrency: 5 })]).toEqual([1, 0]);
   });
 });
+
+describe('the budget of a route', () => {
+  it('never says to come back for what it cannot save up for', () => {
+    const budget = { usd_per_hour: 3.6, burst_usd: 0.000_01 };
+    const { attempts, refused, retryAfterMs } = decide(
+      factsWith({ route: { budget }, budgetNanos: 5_000, targets: [sagemaker()] }),
+    );
+    expect([attempts, refused.map(({ reason }) => reason), retryAfterMs]).toEqual([[], ['over_budget'], undefined]);
+  });
+});

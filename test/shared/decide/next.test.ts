@@ -39,7 +39,8 @@ function shapeOf(step: Next): string {
 }
 
 const lambdaB = lambda({ region: 'eu' });
-const twoLambdas = [edge(), lambda(), { ...lambdaB, spec: { ...lambdaB.spec, id: 'lambda-b' } }];
+const named = (state: ReturnType<typeof lambda>, id: string) => ({ ...state, spec: { ...state.spec, id } });
+const twoLambdas = [edge(), lambda(), named(lambdaB, 'lambda-b')];
 const medium = { requirements: { complexity: 'medium' as const } };
 
 const cases: readonly [string, FactsOptions, readonly (readonly [number, AttemptOutcome])[], number, string][] = [
@@ -52,6 +53,18 @@ const cases: readonly [string, FactsOptions, readonly (readonly [number, Attempt
     'accepted',
   ],
   ['escalates an answer below it', {}, [[0, unsure]], 1_000, 'escalation 1'],
+  [
+    'asks, after a stand-in that is not sure, another place of the step that failed',
+    { targets: [edge(), lambda(), named(lambda(), 'lambda-b'), sagemaker(), named(sagemaker(), 'sagemaker-b')] },
+    [
+      [0, unsure],
+      [1, failed],
+      [2, failed],
+      [3, unsure],
+    ],
+    1_000,
+    'fallback 4',
+  ],
   [
     'escalates an answer whose confidence is not a number',
     {},

@@ -1,8 +1,9 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { next } from '../../../shared/decide/next.ts';
 import { decide } from '../../../shared/decide/plan.ts';
 import type { FactsOptions } from './world.ts';
-import { arbitraryFacts, edge, factsWith, lambda, target } from './world.ts';
+import { arbitraryFacts, edge, factsWith, lambda, NOW_MS, target } from './world.ts';
 
 const DRAWS = 2_000;
 const large = { kind: 'most_accurate' } as const;
@@ -67,7 +68,18 @@ describe('exploring', () => {
     ]);
   });
 
+  it('stops in time for the usual place to be asked as if it came first, should the stale one hang', () => {
+    const plans = Array.from({ length: 200 }, (_, draw) =>
+      decide(factsWith({ policy: large, targets, route, leftMs: 300, random: draw / 200 })),
+    );
+    const exploring = plans.find(({ attempts }) => attempts[0]?.target === 'stale');
+    const needed = exploring?.attempts[1]?.neededMs ?? 0;
+    const step = exploring && next(exploring, [], { nowMs: NOW_MS, deadlineAtMs: NOW_MS + 300 });
+    expect(step).toMatchObject({ kind: 'attempt', index: 0, timeoutMs: 300 - needed });
+  });
+
   it.each<[string, FactsOptions]>([
+    ['no retry left to ask the usual place with', { mayRetry: false }],
     ['a critical request', { requirements: { priority: 'critical' } }],
     ['time that would not hold the usual place after it', { leftMs: 199 }],
     ['money that would not pay for the usual place after it', { requirements: { maxCostNanos: 30_000 } }],
