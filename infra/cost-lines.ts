@@ -73,6 +73,9 @@ function metricsIn(alarm: TemplateResource): number {
     .length;
 }
 
+/** The pointer, and the shipped configuration of 13 KB: a unit for each started 4 KB. */
+const CONFIGURATION_READ_UNITS = 5;
+
 /** The probe runs whether anybody calls or not. Its second is a generous guess; most looks take a tenth of it. */
 function scheduledLooks(schedules: number): CostLine[] {
   if (schedules === 0) return [];
@@ -84,6 +87,7 @@ function scheduledLooks(schedules: number): CostLine[] {
   return [
     priced('looks at the targets', looks, PRICES.functionRun),
     priced('GB-seconds of them', looks * PROBE_GB, PRICES.functionSecond),
+    priced('reads of the configuration by them', looks * CONFIGURATION_READ_UNITS, PRICES.tableRead),
     priced('statuses put by them', looks * PROBED_TARGETS, PRICES.tableWrite),
     priced('metrics read by them', (minutes / LOAD_READ_EVERY_MINUTES) * PROBED_TARGETS, PRICES.metricRead),
   ];
@@ -111,6 +115,7 @@ function idleRollups(schedules: number, { table }: Settings): CostLine[] {
     priced('idle rollups', runs, PRICES.functionRun),
     priced('GB-seconds of them', runs * ROLLUP_GB_SECONDS, PRICES.functionSecond),
     priced('queries of them', runs * (RECOMPUTED_MINUTES * table.metricsShards + OTHER_QUERIES), PRICES.tableQuery),
+    priced('reads of the configuration by them', runs * CONFIGURATION_READ_UNITS, PRICES.tableRead),
     priced('rollups put by them', runs * PUTS, PRICES.tableWrite),
   ];
 }

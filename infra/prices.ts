@@ -30,6 +30,11 @@ export const PRICES = {
   },
   /** Eventually consistent and of less than 4 KB: half a read unit. */
   tableQuery: { usd: 0.0000000625, unit: 'query', source: 'https://aws.amazon.com/dynamodb/pricing/on-demand/' },
+  tableRead: {
+    usd: 0.000000125,
+    unit: 'read, consistent',
+    source: 'https://aws.amazon.com/dynamodb/pricing/on-demand/',
+  },
   tableWrite: { usd: 0.000000625, unit: 'write', source: 'https://aws.amazon.com/dynamodb/pricing/on-demand/' },
   queueRequest: { usd: 0.0000004, unit: 'request to a queue', source: 'https://aws.amazon.com/sqs/pricing/' },
   metricRead: { usd: 0.00001, unit: 'metric read', source: 'https://aws.amazon.com/cloudwatch/pricing/' },

@@ -2,7 +2,8 @@
  * What the schedule and the rollup's Lambda do in AWS: sums up metrics now and then, with the function's own code.
  */
 import { createAwsCaller, type AwsIdentity } from '../lambdas/lib/aws-call.ts';
-import { runRollup } from '../lambdas/rollup/handler.ts';
+import { openControlTable } from '../lambdas/lib/control-table.ts';
+import { guaranteedRoutes, runRollup } from '../lambdas/rollup/handler.ts';
 import { openRollupTable } from '../lambdas/rollup/table.ts';
 
 export type RollupTimerOptions = {
@@ -19,19 +20,17 @@ export type RollupTimerOptions = {
 export type RollupTimer = { close(): Promise<void> };
 
 export function startRollupTimer(options: RollupTimerOptions): RollupTimer {
-  const table = openRollupTable({
-    aws: createAwsCaller(options.identity),
-    region: options.region,
-    endpoint: options.databaseUrl,
-    tableName: options.table,
-    shards: options.shards,
-  });
+  const { region, databaseUrl: endpoint, table: name, environment } = options;
+  const aws = createAwsCaller(options.identity);
+  const table = openRollupTable({ aws, region, endpoint, tableName: name, shards: options.shards });
+  const control = openControlTable({ aws, region, endpoint, name });
   let running: Promise<void> = Promise.resolve();
   const begin = (): void => {
     // A table that is away: the next run catches up, and the line says why.
     running = runRollup({
       table,
-      environment: options.environment,
+      guaranteedRoutes: () => guaranteedRoutes(control, environment),
+      environment,
       now: () => Date.now(),
       write: (line) => options.onLine(line.trimEnd()),
     }).catch(() => undefined);

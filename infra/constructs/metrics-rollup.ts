@@ -5,6 +5,7 @@ import type { TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
+import { configPartition } from '../../shared/names.ts';
 import { ROLLUP_MINUTES } from '../rollup-schedule.ts';
 import type { Settings } from '../settings.ts';
 import { SmallFunction } from './small-function.ts';
@@ -48,6 +49,15 @@ export class MetricsRollup extends Construct {
         actions: ['dynamodb:Query'],
         resources: [table.tableArn],
         conditions: onlyPartitions([...ROLLUP_SOURCES, ...ROLLUP_PARTITIONS]),
+      }),
+    );
+    // Which routes promise agreement: of a shortcut that audits switched off no audit speaks any more.
+    rollup.role.addToPolicy(
+      new PolicyStatement({
+        sid: 'ReadConfiguration',
+        actions: ['dynamodb:GetItem'],
+        resources: [table.tableArn],
+        conditions: onlyPartitions([configPartition(settings.environment)]),
       }),
     );
     rollup.role.addToPolicy(

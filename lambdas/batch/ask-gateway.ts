@@ -51,16 +51,16 @@ export async function askGateway(batch: Batch, lines: readonly BatchLine[], opti
   if (reply.kind === 'answered' && reply.answer.predictions.length === lines.length) {
     return answered(lines, reply.answer);
   }
-  if (lines.length === 1) return { results: [refused(first, reply)], costNanos: 0 };
+  if (lines.length === 1) return alone(first, reply);
   // One bad input spoils a request for all of it: alone, each line gets what is its own.
-  const alone: LineResult[] = [];
+  const results: LineResult[] = [];
   let costNanos = 0;
   for (const line of lines) {
     const asked = await askGateway(batch, [line], options);
-    alone.push(...asked.results);
+    results.push(...asked.results);
     costNanos += asked.costNanos;
   }
-  return { results: alone, costNanos };
+  return { results, costNanos };
 }
 
 function answered(lines: readonly BatchLine[], answer: z.infer<typeof answerSchema>): Asked {
@@ -84,17 +84,20 @@ function answered(lines: readonly BatchLine[], answer: z.infer<typeof answerSche
   return { results, costNanos: nanosFromUsd(answer.cost_usd) };
 }
 
-function refused(line: BatchLine, reply: Reply): LineResult {
-  if (reply.kind === 'refused') return failedResult(line, reply.status, reply.code, reply.message);
-  // One input, several predictions: a list of inputs in one line.
+/** What a line that went by itself got: a refusal, or as many predictions as the list in it has inputs. */
+function alone(line: BatchLine, reply: Reply): Asked {
+  if (reply.kind === 'refused') {
+    return { results: [failedResult(line, reply.status, reply.code, reply.message)], costNanos: 0 };
+  }
   const { answer } = reply;
   const { id } = line;
-  return {
+  const result: LineResult = {
     line: line.line,
     ...(id === undefined ? {} : { id }),
     status: 200,
     answer: { ...answer, decision: undefined, config_version: answer.decision.config_version },
   };
+  return { results: [result], costNanos: nanosFromUsd(answer.cost_usd) };
 }
 
 async function askPatiently(

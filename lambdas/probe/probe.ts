@@ -1,7 +1,8 @@
 /**
  * Looks at every target of the configuration and records what it saw. Owns how each kind is looked at, always without an
  * inference: the function's front door by a method that it refuses, the endpoint by its description, a GPU server by its
- * readiness. A place that cannot be judged (it asks for a secret that is the worker's) is left without a word.
+ * readiness. A place that cannot be judged (it asks for a secret that is the worker's, or does not let the probe look) is left
+ * without a word.
  */
 import { isProbed, statusItem, type ProbedStatus } from '../../shared/control/resource-status.ts';
 import { REQUEST_ID_HEADER } from '../../shared/names.ts';
@@ -24,13 +25,20 @@ export type ProbeOptions = {
 export type Probed = { readonly target: string; readonly health: ProbedStatus['health'] | 'unknown' };
 
 /** What a look finds; undefined: nothing can be said. */
-type Look = Pick<ProbedStatus, 'health' | 'latencyMs' | 'detail'> | undefined;
+type Look =
+  | (Pick<ProbedStatus, 'health' | 'latencyMs' | 'detail'> & { readonly variantName?: string | undefined })
+  | undefined;
 
 const GPU_TIMEOUT_MS = 5_000;
 
-/** One place that cannot be looked at, or whose status cannot be put, never keeps the others from theirs. */
+/**
+ * One place that cannot be looked at, or whose status cannot be put, never keeps the others from theirs: it rejects when all
+ * are done, because a function is frozen as soon as its promise is settled.
+ */
 export async function probeTargets(options: ProbeOptions): Promise<readonly Probed[]> {
-  return Promise.all(options.config.targets.filter(isProbed).map((target) => probeOne(target, options)));
+  const probing = options.config.targets.filter(isProbed).map((target) => probeOne(target, options));
+  await Promise.allSettled(probing);
+  return Promise.all(probing);
 }
 
 async function probeOne(target: TargetSpec, options: ProbeOptions): Promise<Probed> {
@@ -41,9 +49,10 @@ async function probeOne(target: TargetSpec, options: ProbeOptions): Promise<Prob
     detail: `does not answer: ${nameOf(error)}`,
   }));
   if (look === undefined) return { target: target.id, health: 'unknown' };
-  const loadRatio = (await options.readLoad?.(target).catch(() => null)) ?? null;
-  await options.table.put(statusItem(target, { asOfMs, priceRatio: null, loadRatio, ...look }));
-  return { target: target.id, health: look.health };
+  const { variantName, ...seen } = look;
+  const loadRatio = (await options.readLoad?.(target, variantName).catch(() => null)) ?? null;
+  await options.table.put(statusItem(target, { asOfMs, priceRatio: null, loadRatio, ...seen }));
+  return { target: target.id, health: seen.health };
 }
 
 async function lookAt(target: TargetSpec, options: ProbeOptions): Promise<Look> {
@@ -72,6 +81,7 @@ async function lookAtFunction(url: string, target: TargetSpec, { aws, nowMs }: P
     return { health: 'up', latencyMs, detail: 'the server answers' };
   // At its limit it lives: what it refuses now it takes in a moment.
   if (status === 429) return { health: 'up', latencyMs, detail: 'throttled' };
+  if (status === 401 || status === 403) return undefined;
   return { health: 'down', latencyMs, detail: `the front door answered HTTP ${status}` };
 }
 

@@ -5,7 +5,8 @@ import type { TargetSpec } from '../../shared/schema/config.ts';
 import type { AwsCaller } from '../lib/aws-call.ts';
 import * as z from 'zod';
 
-export type ReadLoad = (target: TargetSpec) => Promise<number | null>;
+/** @param variantName of an endpoint, under which its metrics are */
+export type ReadLoad = (target: TargetSpec, variantName?: string) => Promise<number | null>;
 
 export type LoadOptions = {
   readonly aws: AwsCaller;
@@ -27,8 +28,8 @@ const answerSchema = z.object({
 });
 
 export function createReadLoad(options: LoadOptions): ReadLoad {
-  return async (target) => {
-    const metric = metricOf(target, options);
+  return async (target, variantName) => {
+    const metric = metricOf(target, variantName, options);
     if (metric === undefined) return null;
     const nowMs = options.nowMs();
     const known = options.remembered.get(target.id);
@@ -70,7 +71,7 @@ type Metric = {
   readonly full: number;
 };
 
-function metricOf({ endpoint }: TargetSpec, options: LoadOptions): Metric | undefined {
+function metricOf({ endpoint }: TargetSpec, variantName: string | undefined, options: LoadOptions): Metric | undefined {
   if (endpoint.kind === 'lambda' && options.functionName !== undefined) {
     return {
       namespace: 'AWS/Lambda',
@@ -79,13 +80,13 @@ function metricOf({ endpoint }: TargetSpec, options: LoadOptions): Metric | unde
       full: options.functionConcurrency,
     };
   }
-  if (endpoint.kind === 'sagemaker' && endpoint.endpoint_name !== null) {
+  if (endpoint.kind === 'sagemaker' && endpoint.endpoint_name !== null && variantName !== undefined) {
     return {
       namespace: 'AWS/SageMaker',
       name: 'ServerlessConcurrentExecutionsUtilization',
       dimensions: [
         { Name: 'EndpointName', Value: endpoint.endpoint_name },
-        { Name: 'VariantName', Value: 'AllTraffic' },
+        { Name: 'VariantName', Value: variantName },
       ],
       full: 1,
     };

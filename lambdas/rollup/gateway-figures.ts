@@ -24,8 +24,16 @@ export type GatewayFigures = {
 /** Below it one failure would already be a rate worth ringing for. */
 const MIN_REQUESTS_FOR_A_RATE = 20;
 
-/** Gauges, never sums: the same five minutes written twice must not count twice. */
-export async function gatewayFigures(table: RollupDynamoTable, run: RollupRun, nowMs: number): Promise<GatewayFigures> {
+/**
+ * Gauges, never sums: the same five minutes written twice must not count twice.
+ * @param guaranteed routes that promise agreement: of a shortcut that was switched off nothing is audited any more
+ */
+export async function gatewayFigures(
+  table: RollupDynamoTable,
+  run: RollupRun,
+  guaranteed: readonly string[],
+  nowMs: number,
+): Promise<GatewayFigures> {
   const summary = summarizeMetrics(wholeOf(run.newest));
   const properties = {
     windows: run.windows,
@@ -35,11 +43,13 @@ export async function gatewayFigures(table: RollupDynamoTable, run: RollupRun, n
     month_cost_usd: await monthCostUsd(table, nowMs),
   };
   if (summary.request_count === 0) return { metrics: {}, properties };
-  const audited = [...run.newest.routes].filter(([, series]) => series.audits > 0).map(([route]) => route);
+  const atStake = [...run.newest.routes].flatMap(([route, { audits }]) =>
+    audits > 0 || guaranteed.includes(route) ? [route] : [],
+  );
   const counted = {
     [GATEWAY_METRICS.requests]: summary.request_count,
     [GATEWAY_METRICS.costPerInferenceUsd]: summary.cost_usd / summary.request_count,
-    [GATEWAY_METRICS.guaranteesAtRisk]: await guaranteesAtRisk(table, audited),
+    [GATEWAY_METRICS.guaranteesAtRisk]: await guaranteesAtRisk(table, atStake),
   };
   if (summary.request_count < MIN_REQUESTS_FOR_A_RATE) return { metrics: counted, properties };
   const rates = {

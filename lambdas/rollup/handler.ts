@@ -4,6 +4,7 @@
 import * as z from 'zod';
 import { GATEWAY_METRICS, METRICS_DIMENSION } from '../../shared/names.ts';
 import { createAwsCaller } from '../lib/aws-call.ts';
+import { openControlTable, readConfig, type ControlTable } from '../lib/control-table.ts';
 import { emfFields, type EmfUnit } from '../lib/emf.ts';
 import { describeFailure } from '../lib/logger.ts';
 import { gatewayFigures } from './gateway-figures.ts';
@@ -30,19 +31,24 @@ const UNITS: Readonly<Record<string, EmfUnit>> = {
 
 export type RollupJobOptions = {
   readonly table: RollupDynamoTable;
+  /** Routes of the configuration in force that promise agreement. */
+  readonly guaranteedRoutes: () => Promise<readonly string[]>;
   readonly environment: string;
   readonly now: () => number;
   readonly write: (line: string) => void;
 };
 
 /** One run. Rejects where it could not be finished; the next one is soon enough. */
-export async function runRollup({ table, environment, now, write }: RollupJobOptions): Promise<void> {
+export async function runRollup(options: RollupJobOptions): Promise<void> {
+  const { table, environment, now, write } = options;
   const startedAtMs = now();
   const log = (level: string, fields: object): void =>
     write(`${JSON.stringify({ timestamp: new Date(now()).toISOString(), level, message: 'rollup', ...fields })}\n`);
   try {
     const run = await rollUp(table, startedAtMs);
-    const { metrics, properties } = await gatewayFigures(table, run, startedAtMs);
+    // Without a readable configuration, those that audits are about.
+    const guaranteed = await options.guaranteedRoutes().catch(() => []);
+    const { metrics, properties } = await gatewayFigures(table, run, guaranteed, startedAtMs);
     const fields = emfFields({
       timestampMs: startedAtMs,
       dimensions: { [METRICS_DIMENSION]: environment },
@@ -58,6 +64,11 @@ export async function runRollup({ table, environment, now, write }: RollupJobOpt
   }
 }
 
+export async function guaranteedRoutes(table: ControlTable, environment: string): Promise<readonly string[]> {
+  const { routes } = await readConfig(table, environment);
+  return routes.flatMap(({ name, guarantee }) => (guarantee === undefined ? [] : [name]));
+}
+
 /** Read at each call: Lambda's own credentials change while a process lives. */
 export async function handler(): Promise<void> {
   const env = envSchema.parse(process.env);
@@ -65,6 +76,12 @@ export async function handler(): Promise<void> {
     accessKeyId: env.AWS_ACCESS_KEY_ID,
     secretAccessKey: env.AWS_SECRET_ACCESS_KEY,
     sessionToken: env.AWS_SESSION_TOKEN,
+  });
+  const control = openControlTable({
+    aws,
+    region: env.AWS_REGION,
+    endpoint: env.DATABASE_URL,
+    name: env.TABLE_NAME,
   });
   await runRollup({
     table: openRollupTable({
@@ -74,6 +91,7 @@ export async function handler(): Promise<void> {
       tableName: env.TABLE_NAME,
       shards: env.METRICS_SHARDS,
     }),
+    guaranteedRoutes: () => guaranteedRoutes(control, env.ENVIRONMENT),
     environment: env.ENVIRONMENT,
     now: () => Date.now(),
     write: (line) => process.stdout.write(line),

@@ -28,7 +28,7 @@ describe('the rollup', () => {
     });
   });
 
-  test('may read flushes, write rollups and its log: nothing else', () => {
+  test('may read flushes and its own configuration, write rollups and its log: nothing else', () => {
     const [role] = Object.keys(operations.findResources('AWS::IAM::Role')).filter((id) =>
       id.startsWith('MetricsRollup'),
     );
@@ -49,6 +49,13 @@ describe('the rollup', () => {
         Action: 'dynamodb:Query',
         Resource: table,
         Condition: only(['M1#*', 'AUDIT#*', 'R5#*', 'R60#*', 'R1440#*']),
+      },
+      {
+        Sid: 'ReadConfiguration',
+        Effect: 'Allow',
+        Action: 'dynamodb:GetItem',
+        Resource: table,
+        Condition: only(['CFG#staging']),
       },
       {
         Sid: 'PutRollups',

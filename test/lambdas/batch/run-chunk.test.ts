@@ -108,6 +108,13 @@ function answerAll({ input_data: input }: Sent): Response {
 const refuse = (status: number, code: string) => () => Response.json({ error: { code, message: code } }, { status });
 
 describe('a chunk', () => {
+  it('counts what a line with a list of inputs cost', async () => {
+    const { run, chunk, results } = world({ texts: [JSON.stringify({ input_data: ['a', 'b', 'c'] })] });
+    expect(await runChunk('b', 1, run)).toBe('done');
+    expect(results()[0]).toMatchObject({ status: 200, answer: { cost_usd: 3e-6 } });
+    expect(chunk()).toMatchObject({ doneLines: 1, failedLines: 0, costNanos: 3_000 });
+  });
+
   it('is asked in groups, at low priority, and each line has its share of the cost', async () => {
     const { run, sent, chunk, results } = world();
     expect(await runChunk('b', 1, run)).toBe('done');

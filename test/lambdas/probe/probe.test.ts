@@ -57,6 +57,7 @@ async function probe(endpoint: TargetSpec['endpoint'], readLoad?: Parameters<typ
   return { probed, items, status: items[0] === undefined ? undefined : parseStatus(items[0])?.status };
 }
 
+const awsError = (status: number, name: string): Reply => ({ status, body: JSON.stringify({ __type: name }) });
 const lambda = (function_url: string): TargetSpec['endpoint'] => ({ kind: 'lambda', function_url });
 const gpu = (base_url: string): TargetSpec['endpoint'] => ({
   kind: 'gpu',
@@ -76,13 +77,50 @@ describe('the probe', () => {
     ['up where the model server itself refuses the method', { status: 405, headers: { 'x-request-id': 'a' } }, 'up'],
     ['up where it is throttled', { status: 429 }, 'up'],
     ['down where something else answers', { status: 405 }, 'down'],
-    ['down where it may not be called', { status: 403 }, 'down'],
     ['down where the function cannot start', { status: 502 }, 'down'],
   ])('calls a function %s', async (_name, reply, health) => {
     const { url, seen } = await serve(reply);
     const { status } = await probe(lambda(`${url}/`));
     expect(status).toMatchObject({ health, asOfMs: 1_000_000, loadRatio: null });
     expect(new Set(seen.map(({ method }) => method))).toEqual(new Set(['GET']));
+  });
+
+  it.each<[string, TargetSpec['endpoint']['kind'], Reply]>([
+    ['a function that it may not call', 'lambda', { status: 403 }],
+    ['an endpoint that it may not describe', 'sagemaker', awsError(400, 'AccessDeniedException')],
+    ['an endpoint where AWS answers too many at once', 'sagemaker', awsError(400, 'ThrottlingException')],
+    ['an endpoint where AWS itself is ill', 'sagemaker', awsError(500, 'InternalFailure')],
+  ])('says nothing of %s: the worker may', async (_name, kind, reply) => {
+    const { url } = await serve(reply);
+    const { probed, items } = await probe(kind === 'lambda' ? lambda(`${url}/`) : sagemaker(url));
+    expect([probed, items]).toEqual([[{ target: 'probed', health: 'unknown' }], []]);
+  });
+
+  it('puts what it saw of the others where one status cannot be put, and then says so', async () => {
+    const { url } = await serve({ status: 200 });
+    const [spec] = testConfig().targets;
+    if (spec === undefined) throw new Error('no target');
+    const targets = ['first', 'second', 'third'].map((id) => ({ ...spec, id, endpoint: gpu(url) }));
+    const put: string[] = [];
+    const probing = probeTargets({
+      config: { ...testConfig(), targets },
+      aws,
+      table: {
+        put: async (item) => {
+          const key = JSON.stringify(item);
+          if (key.includes('first')) throw new Error('throttled');
+          await new Promise((resolve) => setImmediate(resolve));
+          put.push(key.includes('second') ? 'second' : 'third');
+        },
+      },
+      fetch,
+      readLoad: undefined,
+      nowMs: () => 1_000_000,
+    });
+    // Lambda freezes a function whose promise is settled.
+    await probing.catch(() => put.push('rejected'));
+    expect(put.toSorted()).toEqual(['rejected', 'second', 'third']);
+    expect(put.at(-1)).toBe('rejected');
   });
 
   it.each<[string, object, string]>([
@@ -159,5 +197,21 @@ describe('the probe', () => {
     });
     expect((await load('{"MetricDataResults":[{"Values":[]}]}')).ratio).toBeNull();
     expect((await load('<html>')).ratio).toBeNull();
+  });
+
+  it('reads the load of an endpoint under the variant that it really has', async () => {
+    const described = { EndpointStatus: 'InService', ProductionVariants: [{ VariantName: 'main' }] };
+    const { url } = await serve({ status: 200, body: JSON.stringify(described) });
+    const watch = await serve({ status: 200, body: '{"MetricDataResults":[{"Values":[0.4]}]}' });
+    const readLoad = createReadLoad({
+      aws,
+      endpoint: watch.url,
+      functionName: undefined,
+      functionConcurrency: 1,
+      remembered: new Map(),
+      nowMs: () => 1_000_000,
+    });
+    expect((await probe(sagemaker(url), readLoad)).status?.loadRatio).toBe(0.4);
+    expect(watch.seen[0]?.body).toContain('{"Name":"VariantName","Value":"main"}');
   });
 });

@@ -36,7 +36,7 @@ beforeEach(async () => {
 });
 afterEach(() => database.close());
 
-async function runJob(nowMs = NOW_MS): Promise<void> {
+async function runJob(nowMs = NOW_MS, guaranteedRoutes: readonly string[] = []): Promise<void> {
   await runRollup({
     table: openRollupTable({
       aws: createAwsCaller(KEY),
@@ -45,6 +45,7 @@ async function runJob(nowMs = NOW_MS): Promise<void> {
       tableName: TABLE,
       shards: SHARDS,
     }),
+    guaranteedRoutes: async () => guaranteedRoutes,
     environment: 'test',
     now: () => nowMs,
     write: (line) => lines.push(JSON.parse(line) as Record<string, unknown>),
@@ -52,18 +53,18 @@ async function runJob(nowMs = NOW_MS): Promise<void> {
 }
 
 /** Forty isolates, ten requests each, five minutes ago. */
-async function putTraffic(): Promise<void> {
+async function putTraffic(audits = 9): Promise<void> {
   const store = createDynamoMetricsStore({ client, shards: SHARDS });
   const minute = Math.floor(NOW_MINUTE) - 4;
   for (let isolate = 0; isolate < 40; isolate += 1) {
     const metrics = emptyMetrics();
     const recordAt = createRecords(isolate + 1);
     for (let n = 0; n < 10; n += 1) addRecord(metrics, recordAt(minute * 60_000));
-    if (isolate === 0)
+    if (isolate === 0 && audits > 0)
       addAudits(metrics, {
         route: 'intent',
         endedAtMs: minute * 60_000,
-        audits: 9,
+        audits,
         disagreements: 5,
         failures: 0,
         costNanos: 100,
@@ -128,6 +129,19 @@ describe('the scheduled rollup', () => {
     const before = await harness.app.request('/v1/metrics?from=2026-11-24T11:00:00Z&to=2026-11-24T12:25:00Z');
     expect(await before.json()).toMatchObject({ request_count: 0, from: '2026-11-24T11:00:00.000Z' });
   });
+
+  it.each([
+    [['intent'], 1],
+    [[], 0],
+  ])(
+    'a shortcut that was switched off stays at risk, though nothing of it is audited, while %j promise',
+    async (routes, atRisk) => {
+      await putTraffic(0);
+      await putAuditState('new', 2, 1);
+      await runJob(NOW_MS, routes);
+      expect(lines[0]).toMatchObject({ RequestCount: 400, GuaranteesAtRisk: atRisk });
+    },
+  );
 
   it('writes the gateway’s figures as embedded metrics, every metric a number with a unit', async () => {
     await putTraffic();
