@@ -60,7 +60,7 @@ export async function addModel(file: string, flags: AddFlags): Promise<string> {
     `variant      ${added.variant} of ${added.model.name}: ${added.spec.format}, ${added.spec.size_bytes} bytes`,
     `accuracy     ${(100 * accuracy).toFixed(2)} %${n > 1 ? ` of ${n} examples` : ' (as given)'}`,
     `latency      p50 ${added.spec.latency_ms.p50 ?? '?'} ms, p95 ${added.spec.latency_ms.p95 ?? '?'} ms`,
-    'next         npm start, or npx wrangler dev or deploy; with a control plane, npx hybrid models publish',
+    `next         npm start, or npx wrangler dev or deploy; with a control plane, npx hybrid models publish ${folder}`,
   ].join('\n');
 }
 

@@ -94,7 +94,7 @@ function compileCommand(print: Print): Command {
   const command = addOriginal(new Command('compile'))
     .description(
       'Compiles an ONNX classifier (operator set 13 or later, float or quantized) to a .hyb file for the edge engine.\n' +
-        'An operator the engine does not have is named with its node; such a model stays on Lambda or SageMaker.',
+        'An operator the engine does not have is named with its node; ONNX Runtime serves such a model: hybrid models add.',
     )
     .argument('<model.onnx>')
     .requiredOption('-o, --out <model.hyb>', 'where the file goes')

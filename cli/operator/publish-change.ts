@@ -11,7 +11,7 @@ import { readIsolateReports } from '../control/isolate-reports.ts';
 import { readCurrent, readPointer, readVersion } from '../control/config-versions.ts';
 import { mustBeWhole, publishConfig, type Published } from '../control/publish-config.ts';
 import { waitUntilHeld, type Waited } from '../control/wait-until-held.ts';
-import { given, type Connection, type GlobalFlags } from './connection.ts';
+import { given, type Connection, type Environment, type GlobalFlags } from './connection.ts';
 import type { Operator } from './operator.ts';
 import { parseCount } from './parse-option.ts';
 import { describeChanges } from './describe-changes.ts';
@@ -23,8 +23,9 @@ export type PublishFlags = GlobalFlags & {
   readonly by?: string;
   readonly wait?: boolean;
   readonly waitSeconds: number;
-  readonly shards: number;
-};
+} & ShardsFlags;
+
+export type ShardsFlags = { readonly shards?: number };
 
 const WAIT_SECONDS = 45;
 const DEFAULT_SHARDS = 4;
@@ -39,7 +40,17 @@ export function addPublishOptions(command: Command): Command {
 }
 
 export function addShardsOption(command: Command): Command {
-  return command.option('--shards <count>', 'METRICS_SHARDS of the workers', parseCount, DEFAULT_SHARDS);
+  const meaning = `partitions that the workers write to (METRICS_SHARDS; default: ${DEFAULT_SHARDS})`;
+  return command.option('--shards <count>', meaning, parseCount);
+}
+
+/** As many as the workers have: an isolate whose partition is not read seems not to be there. */
+export function shardsOf({ shards }: ShardsFlags, env: Environment): number {
+  const text = given(env['METRICS_SHARDS']);
+  if (shards !== undefined || text === undefined) return shards ?? DEFAULT_SHARDS;
+  const count = Number(text);
+  if (Number.isInteger(count) && count >= 1) return count;
+  throw new CommandFailure('usage', `METRICS_SHARDS must be a whole number above 0, not "${text}".`);
 }
 
 /** Reads what is current, edits it, publishes the result; refused where what the edit names does not exist. */
@@ -137,7 +148,7 @@ function waitFor(
     version: published.version,
     publishedAtMs: Date.parse(published.publishedAt),
     withinMs: flags.waitSeconds * 1_000,
-    read: () => readIsolateReports(connection.table, flags.shards, operator.nowMs()),
+    read: () => readIsolateReports(connection.table, shardsOf(flags, operator.env), operator.nowMs()),
     nowMs: operator.nowMs,
     sleep: operator.sleep,
     signal: operator.signal,

@@ -9,10 +9,10 @@ import { readPointer, readVersion, type ReadVersion } from '../control/config-ve
 import { readIsolateReports } from '../control/isolate-reports.ts';
 import type { Connection, GlobalFlags } from './connection.ts';
 import { performOnTable, type Operator } from './operator.ts';
-import { addShardsOption } from './publish-change.ts';
+import { addShardsOption, shardsOf, type ShardsFlags } from './publish-change.ts';
 import { table, type Report } from './terminal.ts';
 
-type StatusFlags = GlobalFlags & { readonly shards: number };
+type StatusFlags = GlobalFlags & ShardsFlags;
 
 /** A publish is promised to be in force everywhere by then. */
 const IN_FORCE_WITHIN_MS = 30_000;
@@ -32,7 +32,7 @@ type Current = { readonly version: number | null; readonly read?: ReadVersion; r
 async function statusReport(operator: Operator, connection: Connection, flags: StatusFlags): Promise<Report> {
   const nowMs = operator.nowMs();
   const current = await currentOf(connection);
-  const held = versionsHeld(await readIsolateReports(connection.table, flags.shards, nowMs));
+  const held = versionsHeld(await readIsolateReports(connection.table, shardsOf(flags, operator.env), nowMs));
   const problems = problemsOf(current, held, nowMs);
   return {
     value: {

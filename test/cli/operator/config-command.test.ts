@@ -183,19 +183,21 @@ describe('hybrid config publish', () => {
     expect((await loadAsWorker())?.version).toBe('2');
   });
 
+  it('sees isolates in as many partitions as METRICS_SHARDS says, or --shards', async () => {
+    await publish(described('first'));
+    await isolate('far', '1', Date.now(), 6);
+    const isolates = async (env: Record<string, string>, ...args: string[]): Promise<unknown> => {
+      const wide = { TABLE_NAME: TABLE, DATABASE_URL: hybrid.database.url, AWS_REGION: REGION, ENVIRONMENT, ...env };
+      const { status, json } = await runOnce(['status', '--json', ...args], wide);
+      return status === 2 ? json.error.message : json.isolates.map((held: { isolates: number }) => held.isolates);
+    };
+    expect(await isolates({})).toEqual([]);
+    expect(await isolates({ METRICS_SHARDS: '8' })).toEqual([1]);
+    expect(await isolates({}, '--shards', '8')).toEqual([1]);
+    expect(await isolates({ METRICS_SHARDS: 'many' })).toContain('METRICS_SHARDS');
+  });
+
   it('waits until every isolate that answers holds it, and says which does not', async () => {
-    const isolate = (id: string, version: string, at: number) =>
-      hybrid.table.put({
-        pk: { S: metricsPartition(Math.floor(at / 60_000), 0) },
-        sk: { S: metricsSortKey(id, 0) },
-        ...reportAttributes({
-          place: 'FRA',
-          configVersion: version,
-          inForceSinceMs: at,
-          reportedAtMs: at,
-          problem: null,
-        }),
-      });
     await isolate('fast', '1', Date.now() + 4_000);
     const held = await publish(described('first'), '--wait', '--wait-seconds', '2');
     expect(held).toMatchObject({ status: 0, json: { wait: { everywhere: true, holding: 1, silent: 0 } } });
@@ -207,6 +209,14 @@ describe('hybrid config publish', () => {
     expect(behind.json.wait).toMatchObject({ everywhere: false, behind: [{ isolate: 'fast' }, { isolate: 'slow' }] });
   });
 });
+
+function isolate(id: string, version: string, at: number, shard = 0): Promise<void> {
+  return hybrid.table.put({
+    pk: { S: metricsPartition(Math.floor(at / 60_000), shard) },
+    sk: { S: metricsSortKey(id, 0) },
+    ...reportAttributes({ place: 'FRA', configVersion: version, inForceSinceMs: at, reportedAtMs: at, problem: null }),
+  });
+}
 
 describe('hybrid config rollback', () => {
   it('puts the version before back in force as a new one, and twice goes on back', async () => {
