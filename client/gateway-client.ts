@@ -61,13 +61,13 @@ export function createGatewayClient({ url, apiKey, fetch: send = fetch }: Gatewa
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
-    const value: unknown = await response.json().catch(() => undefined);
+    const value = parseJson(await response.text());
     const error = errorAnswerSchema.safeParse(value);
     if (error.success) throw asError(response, error.data.error);
-    if (!response.ok && !isReadiness(path, response))
+    if (value === undefined || (!response.ok && !isReadiness(path, response)))
       throw asError(response, {
         code: 'internal',
-        message: `The gateway answered HTTP ${response.status}.`,
+        message: `The gateway answered HTTP ${response.status}${value === undefined ? ' and no JSON' : ''}.`,
         retryable: false,
       });
     return schema.parse(value);
@@ -82,6 +82,15 @@ export function createGatewayClient({ url, apiKey, fetch: send = fetch }: Gatewa
     metrics: (minutes = 5, options = {}) => call(`/v1/metrics?minutes=${minutes}`, metricsAnswerSchema, options),
     readiness: (options = {}) => call('/readyz', readinessAnswerSchema, options),
   };
+}
+
+/** Undefined where something else than a gateway has answered. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** 503 there is an answer, not an error. */

@@ -49,5 +49,14 @@ describe('the client', () => {
   it('says so where something else answers', async () => {
     const { client } = open(createHarness(), new Response('<html>', { status: 502 }));
     await expect(client.models()).rejects.toMatchObject({ status: 502, code: 'internal' });
+    const portal = open(createHarness(), new Response('<html>sign in'));
+    await expect(portal.client.models()).rejects.toMatchObject({ name: 'GatewayAnswerError', status: 200 });
+  });
+
+  it('passes on why an answer broke off, its caller’s own wish included', async () => {
+    const reason = new DOMException('enough', 'AbortError');
+    const body = new ReadableStream({ pull: (controller) => controller.error(reason) });
+    const { client } = open(createHarness(), new Response(body));
+    await expect(client.models()).rejects.toBe(reason);
   });
 });

@@ -1,6 +1,7 @@
 /**
  * `GET /readyz`: what the gateway can reach, which configuration is in force since when, whether keys are asked for.
- * Checks are cheap and bounded; no target is paid for an answer.
+ * Checks are cheap and bounded; no target is paid for an answer. Where keys are asked for, this endpoint still is not, and each
+ * check asks the table and every place: there it looks once a second at most, however often strangers ask.
  */
 import { breakerVerdict } from '../../shared/resilience/breaker.ts';
 import { doorOf, type Door } from '../pipeline/identify.ts';
@@ -15,8 +16,15 @@ const AUTHENTICATION: Readonly<Record<Door, string>> = {
   closed: 'closed: the stored configuration has not been loaded yet',
 };
 
+type Reached = { readonly reachable: boolean; readonly detail: string };
+type Look = { atMs: number; readonly reached: ReadonlyMap<string, Reached> };
+
+const LOOK_EVERY_MS = 1_000;
+/** The last one of each isolate. */
+const looks = new WeakMap<Services, Look>();
+
 export async function readiness(services: Services): Promise<{ ready: boolean; body: Record<string, unknown> }> {
-  await services.config.refresh();
+  const reached = await look(services);
   const status = services.config.status();
   const nowMs = services.clock.now();
   const targets = await Promise.all(
@@ -25,7 +33,7 @@ export async function readiness(services: Services): Promise<{ ready: boolean; b
       kind: target.spec.endpoint.kind,
       region: target.spec.region,
       enabled: target.spec.enabled,
-      ...(await reach(target)),
+      ...(reached.get(target.spec.id) ?? (await reach(target))),
       breaker: breakerVerdict(services.state.breakerOf(target.spec.id), nowMs),
     })),
   );
@@ -49,7 +57,23 @@ export async function readiness(services: Services): Promise<{ ready: boolean; b
   };
 }
 
-async function reach(target: Target): Promise<{ reachable: boolean; detail: string }> {
+async function look(services: Services): Promise<ReadonlyMap<string, Reached>> {
+  const nowMs = services.clock.now();
+  const last = looks.get(services);
+  const isOpen = doorOf(services.config.status(), services.access) === 'open';
+  if (!isOpen && last !== undefined && nowMs >= last.atMs && nowMs - last.atMs < LOOK_EVERY_MS) return last.reached;
+  // Whoever asks meanwhile goes by the last look; should this request end before its look does, the next second has another.
+  if (last !== undefined) last.atMs = nowMs;
+  await services.config.refresh();
+  const targets = [...services.targetsOf(services.config.status().config).values()];
+  const reached = new Map(
+    await Promise.all(targets.map(async (target) => [target.spec.id, await reach(target)] as const)),
+  );
+  looks.set(services, { atMs: services.clock.now(), reached });
+  return reached;
+}
+
+async function reach(target: Target): Promise<Reached> {
   if (target.unreachable !== undefined) return { reachable: false, detail: target.unreachable };
   const { ok, detail } = await target.check(AbortSignal.timeout(CHECK_TIMEOUT_MS));
   return { reachable: ok, detail };

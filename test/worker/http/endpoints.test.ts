@@ -120,6 +120,37 @@ describe('GET /healthz and /readyz', () => {
     expect((await get(harness, '/readyz')).body.authentication).toContain('closed');
   });
 
+  it('looks once a second at most where keys are asked for, however many strangers ask', async () => {
+    let looks = 0;
+    const { config } = createHarness({ config: testConfig((made) => ({ ...made, api_keys: [key] })) }).services;
+    const refresh = async (): Promise<void> => void (looks += 1);
+    const checked: string[] = [];
+    const harness = createHarness({
+      keeper: { ...config, refresh },
+      open: (spec) => ({
+        spec,
+        unreachable: undefined,
+        infer: () => Promise.reject(new Error('nobody asks here')),
+        check: async () => {
+          checked.push(spec.id);
+          return { ok: true, detail: `look ${looks}` };
+        },
+      }),
+    });
+    const ask20 = () => Promise.all(Array.from({ length: 20 }, () => get(harness, '/readyz')));
+    await get(harness, '/readyz');
+    harness.nowMs += 999;
+    await ask20();
+    expect([looks, checked.length]).toEqual([1, 3]);
+    harness.nowMs += 1;
+    expect(new Set((await ask20()).map(({ status }) => status))).toEqual(new Set([200]));
+    expect([looks, checked.length]).toEqual([2, 6]);
+    expect((await get(harness, '/readyz')).body.targets[0].detail).toBe('look 2');
+    harness.nowMs -= 3_600_000;
+    await get(harness, '/readyz');
+    expect(looks).toBe(3);
+  });
+
   it('is not ready when nothing that is enabled can be reached', async () => {
     const harness = createHarness({
       config: testConfig((config) => ({

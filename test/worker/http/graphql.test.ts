@@ -149,6 +149,7 @@ describe('a bomb', () => {
     ['too deep', deep, 'levels deep'],
     ['too wide', wide, 'fields'],
     ['of inferences', many, 'inferences'],
+    ['of metrics', `{ ${'abc'.replace(/./g, '$&: metrics(minutes: 1440) ')} }`, 'metrics'],
     ['of fragments within fragments', fragments, 'fields'],
     ['of tokens', `{ models { ${'name '.repeat(3_000)} } }`, 'tokens'],
     ['of circles', '{ ...a } fragment a on Query { ...b } fragment b on Query { ...a }', 'Cannot spread fragment'],

@@ -1,6 +1,6 @@
 /**
  * How much one GraphQL request may ask, as validation rules: depth and fields, fragments counted where they are spread, and
- * how many inferences. What a query may cost is known before anything runs.
+ * how many inferences and metrics. What a query may cost is known before anything runs.
  */
 import {
   GraphQLError,
@@ -17,10 +17,17 @@ const MAX_DEPTH = 8;
 const MAX_FIELDS = 300;
 /** Each is a request of its own to the pipeline. */
 const MAX_INFERENCES = 8;
+/** Each reads the table some hundred times. */
+const MAX_METRICS = 2;
 
-type Extent = { readonly depth: number; readonly fields: number; readonly inferences: number };
+type Extent = {
+  readonly depth: number;
+  readonly fields: number;
+  readonly inferences: number;
+  readonly metrics: number;
+};
 
-const NOTHING: Extent = { depth: 0, fields: 0, inferences: 0 };
+const NOTHING: Extent = { depth: 0, fields: 0, inferences: 0, metrics: 0 };
 
 export function queryLimits(context: ValidationContext): ASTVisitor {
   return {
@@ -32,10 +39,11 @@ export function queryLimits(context: ValidationContext): ASTVisitor {
   };
 }
 
-function problemOf({ depth, fields, inferences }: Extent): string | undefined {
+function problemOf({ depth, fields, inferences, metrics }: Extent): string | undefined {
   if (depth > MAX_DEPTH) return `The query is ${depth} levels deep; ${MAX_DEPTH} are allowed.`;
   if (fields > MAX_FIELDS) return `The query asks for ${fields} fields; ${MAX_FIELDS} are allowed.`;
   if (inferences > MAX_INFERENCES) return `The query asks for ${inferences} inferences; ${MAX_INFERENCES} are allowed.`;
+  if (metrics > MAX_METRICS) return `The query asks for metrics ${metrics} times; ${MAX_METRICS} are allowed.`;
   return undefined;
 }
 
@@ -53,11 +61,12 @@ function measure(
         // Introspection is deep by nature and bounded by the schema; whether it is allowed is another rule's question.
         if (selection.name.value.startsWith('__')) break;
         const inner = measure(selection.selectionSet, context, known, open);
-        const inference = selection.name.value === 'infer' ? 1 : 0;
+        const name = selection.name.value;
         total = add(total, {
           depth: inner.depth + 1,
           fields: inner.fields + 1,
-          inferences: inner.inferences + inference,
+          inferences: inner.inferences + (name === 'infer' ? 1 : 0),
+          metrics: inner.metrics + (name === 'metrics' ? 1 : 0),
         });
         break;
       }
@@ -84,5 +93,6 @@ function add(one: Extent, other: Extent): Extent {
     depth: Math.max(one.depth, other.depth),
     fields: Math.min(one.fields + other.fields, 1e9),
     inferences: Math.min(one.inferences + other.inferences, 1e9),
+    metrics: Math.min(one.metrics + other.metrics, 1e9),
   };
 }
