@@ -4,7 +4,8 @@
  */
 import { crc32 } from '../hash/crc32.ts';
 import { FrameError } from './frame-error.ts';
-import { decodePayload, encodePayload, numberOfType, type DeviceMessage } from './messages.ts';
+import { decodePayload, encodePayload, HASH_PREFIX_BYTES, numberOfType, type DeviceMessage } from './messages.ts';
+import { tensorBytes, type DeviceTensor } from './tensor.ts';
 
 /** High half: this family of frames; low half: its version. */
 const FAMILY_AND_VERSION = 0xd1;
@@ -12,7 +13,7 @@ const HEADER_BYTES = 12;
 const CHECKSUM_BYTES = 4;
 export const FRAME_OVERHEAD_BYTES = HEADER_BYTES + CHECKSUM_BYTES;
 /** What a device without a heap can promise to hold is far less, and said in its `hello`. */
-const MAX_FRAME_BYTES = 16_384;
+export const MAX_FRAME_BYTES = 16_384;
 /** What the deadline field holds at most; longer ones are cut to it. */
 const MAX_DEADLINE_MS = 65_535;
 
@@ -41,6 +42,11 @@ export function encodeFrame(frame: DeviceFrame): Uint8Array<ArrayBuffer> {
   bytes.set(payload, HEADER_BYTES);
   view.setUint32(length - CHECKSUM_BYTES, crc32(bytes.subarray(0, length - CHECKSUM_BYTES)), true);
   return bytes;
+}
+
+/** Of a request with this tensor, before it is encoded. */
+export function inferFrameBytes(tensor: DeviceTensor): number {
+  return FRAME_OVERHEAD_BYTES + HASH_PREFIX_BYTES + tensorBytes(tensor);
 }
 
 /** @throws FrameError and nothing else, whatever the bytes are */

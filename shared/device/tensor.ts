@@ -22,6 +22,11 @@ const MAX_RANK = 4;
 /** More than any frame holds; keeps a lying shape from becoming a large product. */
 const MAX_VALUES = 65_536;
 
+/** What writeTensor writes. */
+export function tensorBytes({ shape, data }: DeviceTensor): number {
+  return 8 + 2 * shape.length + data.byteLength;
+}
+
 export function writeTensor(writer: ByteWriter, tensor: DeviceTensor): void {
   const { data, shape } = tensor;
   if (shape.length < 1 || shape.length > MAX_RANK) throw new RangeError(`a tensor of ${shape.length} dimensions`);

@@ -12,6 +12,7 @@ export type HubDeviceOptions = {
   readonly id: string;
   readonly pool?: string;
   readonly window?: number;
+  readonly maxFrameBytes?: number;
   readonly modelName?: string;
   /** Hex; empty: none. */
   readonly modelSha256?: string;
@@ -69,7 +70,8 @@ export class HubDevice {
   }
 
   hello(change: Partial<Extract<DeviceMessage, { type: 'hello' }>> = {}): Promise<void> {
-    const { id, window = 1, modelName = '', modelSha256 = '', token = new Uint8Array(16) } = this.#options;
+    const { id, window = 1, maxFrameBytes = 1_200, modelName = '', modelSha256 = '' } = this.#options;
+    const { token = new Uint8Array(16) } = this.#options;
     return this.say({
       type: 'hello',
       deviceId: id,
@@ -77,7 +79,7 @@ export class HubDevice {
       modelName,
       modelHash: modelSha256 === '' ? NOTHING : bytesFromHex(modelSha256),
       window,
-      maxFrameBytes: 1_200,
+      maxFrameBytes,
       slotBytes: 65_536,
       ramBytes: 32_768,
       token,

@@ -3,6 +3,7 @@
  * its window; a device that leaves gives its requests back; the first answer counts and every later one is dropped.
  * Owns numbers, deadlines and windows of requests; leaves out what a frame looks like.
  */
+import { inferFrameBytes, MAX_FRAME_BYTES } from '../../shared/device/frame.ts';
 import type { DeviceErrorCode } from '../../shared/device/frame-error.ts';
 import type { DeviceTensor } from '../../shared/device/tensor.ts';
 import type { HubAnswer, HubItem } from './hub-port.ts';
@@ -21,6 +22,7 @@ type Work = {
 
 type Pending = Work & {
   readonly request: number;
+  readonly frameBytes: number;
   attempts: number;
   settled: boolean;
   readonly settle: (result: Dispatched) => void;
@@ -60,6 +62,11 @@ export class Dispatcher {
   }
 
   submit(work: Work): Promise<Dispatched> {
+    const frameBytes = inferFrameBytes(work.tensor);
+    if (!this.#fitsAny(work, frameBytes)) {
+      const detail = `no device takes a request of ${frameBytes} bytes`;
+      return Promise.resolve({ kind: 'failed', reason: 'rejected', detail });
+    }
     if (this.#waiting.length >= LEAST_WAITING && this.#waiting.length >= this.#room(work)) {
       return Promise.resolve({
         kind: 'failed',
@@ -72,6 +79,7 @@ export class Dispatcher {
       const pending: Pending = {
         ...work,
         request: this.#nextRequest(),
+        frameBytes,
         attempts: 0,
         settled: false,
         settle: (result) => {
@@ -95,14 +103,15 @@ export class Dispatcher {
 
   /** Sends what waits to whoever has room. Call whenever a device has come, changed or become free. */
   pump(): void {
-    const full = new Set<string>();
+    /** Of each model the smallest request that found no place: a larger one finds none either. */
+    const full = new Map<string, number>();
     for (const pending of this.#waiting) {
-      if (full.has(pending.modelSha256)) continue;
+      if (pending.frameBytes >= (full.get(pending.modelSha256) ?? Infinity)) continue;
       const leftMs = pending.deadlineAtMs - this.#options.now();
       if (leftMs <= 0) continue;
       const session = this.#choose(pending);
       if (session === undefined) {
-        full.add(pending.modelSha256);
+        full.set(pending.modelSha256, pending.frameBytes);
         continue;
       }
       this.#waiting = this.#waiting.filter((it) => it !== pending);
@@ -167,6 +176,17 @@ export class Dispatcher {
     }
   }
 
+  /** Where nobody is here to ask, whoever comes may take it. */
+  #fitsAny(work: Work, frameBytes: number): boolean {
+    if (frameBytes > MAX_FRAME_BYTES) return false;
+    let isAnybodyHere = false;
+    for (const { state } of this.#holders(work)) {
+      if (frameBytes <= state.maxFrameBytes) return true;
+      isAnybodyHere = true;
+    }
+    return !isAnybodyHere;
+  }
+
   #room(work: Work): number {
     let places = 0;
     for (const { state } of this.#holders(work)) places += state.window;
@@ -180,7 +200,8 @@ export class Dispatcher {
       let best: Session | undefined;
       let bestLoad = Infinity;
       for (const session of this.#holders(pending)) {
-        const { window, load } = session.state;
+        const { window, load, maxFrameBytes } = session.state;
+        if (pending.frameBytes > maxFrameBytes) continue;
         const sent = this.#placesTaken(session);
         if (sent >= window || silent.has(session)) continue;
         const share = sent / window + (load === null ? 0 : load.busyPercent / 1_000);

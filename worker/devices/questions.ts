@@ -45,6 +45,10 @@ export class Questions {
     if (known !== undefined) return known;
     const asked = this.#answer(question);
     recent.set(question.request, asked);
+    // What found no answer is not kept: whoever repeats it has not heard so, and may be answered now.
+    void asked.then((answer) => {
+      if (answer === undefined && recent.get(question.request) === asked) recent.delete(question.request);
+    });
     for (const request of recent.keys()) {
       if (recent.size <= 2 * WINDOW) break;
       recent.delete(request);

@@ -89,10 +89,11 @@ export class Session {
 
   /** Whether the frame could be sent at all: a socket that is closing takes nothing. */
   send(message: DeviceMessage, request = 0, deadlineMs = 0): boolean {
-    this.state.sequenceOut += 1;
-    const frame: DeviceFrame = { sequence: this.state.sequenceOut, request, deadlineMs, message };
+    const frame: DeviceFrame = { sequence: this.state.sequenceOut + 1, request, deadlineMs, message };
     try {
       this.socket.send(encodeFrame(frame));
+      // Only what was sent counts: to the device a number left out is a frame that was lost.
+      this.state.sequenceOut += 1;
       return true;
     } catch {
       return false;

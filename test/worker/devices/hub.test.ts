@@ -205,6 +205,29 @@ describe('work for devices', () => {
     expect(await hub.infer(call(1, { inputs, timeoutMs: 50 }))).toMatchObject({ reason: 'throttled' });
   });
 
+  it.each([
+    ['a frame can be', 20_000],
+    ['a text’s length can say', 70_000],
+    ['any of its devices takes', 1_200],
+  ])('that is larger than %s is refused, and spoils nothing for what comes after it', async (_what, bytes) => {
+    const hub = openHub();
+    const device = await echoing(hub, 'a', { window: 2 });
+    const refused = await hub.infer(call(0, { inputs: ['x'.repeat(bytes)] }));
+    expect(refused).toMatchObject({ kind: 'failed', reason: 'rejected' });
+    expect(firstProbability(await hub.infer(call(1)))).toBe(1);
+    expect(device.received.map(({ sequence }) => sequence)).toEqual(device.received.map((_frame, at) => at + 1));
+  });
+
+  it('goes to the device that takes frames of its size', async () => {
+    const hub = openHub();
+    const small = await HubDevice.greeted(hub, { id: 'a', ...holding, maxFrameBytes: 64 });
+    const large = await HubDevice.greeted(hub, { id: 'b', ...holding });
+    const answer = hub.infer(call(0, { inputs: ['x'.repeat(100)], timeoutMs: 20 }));
+    await vi.waitFor(() => expect(large.messages('infer')).toHaveLength(1));
+    expect(small.messages('infer')).toEqual([]);
+    expect((await answer).kind).toBe('failed');
+  });
+
   it('is not sent to a device that fell silent', async () => {
     let nowMs = 0;
     const hub = openHub({ now: () => nowMs });
@@ -279,6 +302,25 @@ describe('what devices ask', () => {
     expect(asked).toMatchObject([{ deviceId: 'a', tenant: 'factory', request: 77, deadlineMs: 5_000 }]);
     expect(after.messages('answer')[0]).toEqual({ type: 'answer', label: 1, confidence: expect.closeTo(0.75, 4) });
     expect(before.messages('answer')).toEqual([]);
+  });
+
+  it('is asked anew where there was no answer: a failure is not kept', async () => {
+    const tokens = new Map<string, string>();
+    const answers = [undefined, { label: 1, confidence: 0.75 }];
+    const hub = openHub({
+      keep: ({ deviceId }, token) => void tokens.set(deviceId, token),
+      lastToken: async (id) => tokens.get(id),
+      answer: async () => answers.shift(),
+    });
+    const before = await HubDevice.greeted(hub, { id: 'a', ...holding });
+    const asked = before.say({ type: 'ask', label: 0, confidence: 0.4, tensor }, 77, 5_000);
+    before.cut();
+    await asked;
+    const token = before.messages('welcome')[0]?.token ?? fail();
+    const after = await HubDevice.greeted(hub, { id: 'a', ...holding, token });
+    await after.say({ type: 'ask', label: 0, confidence: 0.4, tensor }, 77, 5_000);
+    expect(after.messages('answer')).toMatchObject([{ label: 1 }]);
+    expect(after.messages('error')).toEqual([]);
   });
 
   it('gets an error when there is no answer, and when too much is asked at once', async () => {
