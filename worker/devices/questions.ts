@@ -22,12 +22,14 @@ export type Answering = (question: Question) => Promise<QuestionAnswer | undefin
 
 const WINDOW = 4;
 
+type Recent = Map<number, Promise<QuestionAnswer | undefined>>;
+
 export class Questions {
   /** Questions a device may have open at once. */
   readonly window = WINDOW;
   readonly #answer: Answering;
   /** The last few of each device, answered or under way. */
-  readonly #recent = new Map<string, Map<number, Promise<QuestionAnswer | undefined>>>();
+  readonly #recent = new Map<string, Recent>();
 
   constructor(answer: Answering) {
     this.#answer = answer;
@@ -39,20 +41,26 @@ export class Questions {
   }
 
   ask(question: Question): Promise<QuestionAnswer | undefined> {
-    const recent = this.#recent.get(question.deviceId) ?? new Map<number, Promise<QuestionAnswer | undefined>>();
+    const recent: Recent = this.#recent.get(question.deviceId) ?? new Map();
     this.#recent.set(question.deviceId, recent);
     const known = recent.get(question.request);
     if (known !== undefined) return known;
     const asked = this.#answer(question);
     recent.set(question.request, asked);
-    // What found no answer is not kept: whoever repeats it has not heard so, and may be answered now.
-    void asked.then((answer) => {
-      if (answer === undefined && recent.get(question.request) === asked) recent.delete(question.request);
-    });
+    void forgetFailure(recent, question.request, asked);
     for (const request of recent.keys()) {
       if (recent.size <= 2 * WINDOW) break;
       recent.delete(request);
     }
     return asked;
   }
+}
+
+/** What found no answer is not kept: whoever repeats it has not heard so, and may be answered now. */
+async function forgetFailure(
+  recent: Recent,
+  request: number,
+  asked: Promise<QuestionAnswer | undefined>,
+): Promise<void> {
+  if ((await asked) === undefined && recent.get(request) === asked) recent.delete(request);
 }
