@@ -2,11 +2,8 @@
  * `npx hybrid`: the operator's command line, with this process's terminal, environment and signals.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ModelFormatError } from '../worker/engine/errors.ts';
 import { loadDotEnv } from './load-dot-env.ts';
-import { OnnxError } from './onnx/onnx-error.ts';
 import { runHybrid } from './operator/create-hybrid.ts';
-import { UserError } from './user-error.ts';
 
 const stop = new AbortController();
 process.once('SIGINT', () => stop.abort());
@@ -26,8 +23,6 @@ try {
     signal: stop.signal,
   });
 } catch (error) {
-  if (error instanceof OnnxError || error instanceof ModelFormatError) {
-    console.error(`${error.code}: ${error.message}`);
-  } else console.error(error instanceof UserError ? error.message : error);
+  console.error(error);
   process.exitCode = 1;
 }

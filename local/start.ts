@@ -12,10 +12,25 @@ import { LOCAL_ENVIRONMENT, LOCAL_REGION, LOCAL_TABLE, startStack, type Stack } 
 const DEFAULT_PORT = 8787;
 const DEVICE_COUNT = 2;
 
+const USAGE = `Usage: npm start [-- --once] [-- --logs]
+
+  --once  stop after the demonstration; exit status 1 where anything in it failed
+  --logs  show the log of the worker and the servers from the start
+
+PORT is the gateway's port (${DEFAULT_PORT}), API_KEY a key to ask of every caller; both may stand in .env.`;
+
 async function main(): Promise<number> {
   const { values } = parseArgs({
-    options: { once: { type: 'boolean', default: false }, logs: { type: 'boolean', default: false } },
+    options: {
+      once: { type: 'boolean', default: false },
+      logs: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
   });
+  if (values.help) {
+    console.log(USAGE);
+    return 0;
+  }
   loadDotEnv();
   const port = portFrom(process.env['PORT']);
   await refuseTakenPort(port);

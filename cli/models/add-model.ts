@@ -7,6 +7,7 @@ import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { cardSchema, type Card, type CardVariant, type ModelInputSpec } from '../../shared/schema/card.ts';
 import { isClassification } from '../../shared/schema/task.ts';
+import type { Report } from '../operator/terminal.ts';
 import { UserError } from '../user-error.ts';
 import { openEdgeModel, type EdgeModel } from './edge-model.ts';
 import { readExamples, readUserFile } from './examples.ts';
@@ -42,7 +43,7 @@ type Added = {
 const TIMED_INPUTS = 64;
 const TIMED_ANSWERS = 200;
 
-export async function addModel(file: string, flags: AddFlags): Promise<string> {
+export async function addModel(file: string, flags: AddFlags): Promise<Report> {
   const added = file.endsWith('.onnx') ? await fromOnnx(file, flags) : await fromHyb(file, flags);
   const folder = join(flags.into, added.model.name);
   const card = merged(await cardIn(folder), added);
@@ -55,13 +56,26 @@ export async function addModel(file: string, flags: AddFlags): Promise<string> {
   }
   await writeFile(join(folder, 'card.json'), `${JSON.stringify(card, null, 2)}\n`);
   const { accuracy, n } = added.spec.metrics;
-  return [
-    `wrote        ${join(folder, 'card.json')}`,
+  const cardFile = join(folder, 'card.json');
+  const value = {
+    card: cardFile,
+    model: added.model.name,
+    version: added.model.version,
+    variant: added.variant,
+    format: added.spec.format,
+    size_bytes: added.spec.size_bytes,
+    accuracy,
+    examples: n > 1 ? n : null,
+    latency_ms: added.spec.latency_ms,
+  };
+  const text = [
+    `wrote        ${cardFile}`,
     `variant      ${added.variant} of ${added.model.name}: ${added.spec.format}, ${added.spec.size_bytes} bytes`,
     `accuracy     ${(100 * accuracy).toFixed(2)} %${n > 1 ? ` of ${n} examples` : ' (as given)'}`,
     `latency      p50 ${added.spec.latency_ms.p50 ?? '?'} ms, p95 ${added.spec.latency_ms.p95 ?? '?'} ms`,
     `next         npm start, or npx wrangler dev or deploy; with a control plane, npx hybrid models publish ${folder}`,
   ].join('\n');
+  return { value, text };
 }
 
 async function fromHyb(file: string, flags: AddFlags): Promise<Added> {

@@ -1,6 +1,7 @@
 /**
  * `hybrid models bench`: how long one answer takes, tokenization included; of the ONNX file, on one thread, in the same run.
  */
+import type { Report } from '../operator/terminal.ts';
 import { openEdgeModel } from './edge-model.ts';
 import type { OriginalFlags } from './original-model.ts';
 import { openOriginal } from './original-model.ts';
@@ -12,7 +13,7 @@ export type BenchFlags = OriginalFlags & {
   readonly count: number;
 };
 
-export async function benchModel(file: string, flags: BenchFlags): Promise<string> {
+export async function benchModel(file: string, flags: BenchFlags): Promise<Report> {
   const edge = await openEdgeModel(file);
   const inputs = await inputsOf(edge, { ...flags, count: Math.min(flags.count, 64) });
   const original = flags.against === undefined ? null : await openOriginal(flags.against, flags, edge.wordPieces);
@@ -27,9 +28,11 @@ export async function benchModel(file: string, flags: BenchFlags): Promise<strin
     mine.push(mineMs);
     others.push(otherMs);
   }
-  const lines = [`engine            ${quantiles(mine)}`];
-  if (original !== null) lines.push(`onnxruntime-node  ${quantiles(others)}`);
-  return lines.join('\n');
+  const engine = quantiles(mine);
+  const runtime = original === null ? null : quantiles(others);
+  const lines = [`engine            ${describe(engine)}`];
+  if (runtime !== null) lines.push(`onnxruntime-node  ${describe(runtime)}`);
+  return { value: { engine_ms: engine, onnxruntime_node_ms: runtime }, text: lines.join('\n') };
 }
 
 async function timedMs(work: () => unknown): Promise<number> {
@@ -39,8 +42,14 @@ async function timedMs(work: () => unknown): Promise<number> {
   return performance.now() - startedMs;
 }
 
-function quantiles(timesMs: readonly number[]): string {
+type Quantiles = { readonly p50: number; readonly p95: number; readonly n: number };
+
+function quantiles(timesMs: readonly number[]): Quantiles {
   const sorted = timesMs.toSorted((a, b) => a - b);
-  const at = (q: number): string => (sorted[Math.floor(q * sorted.length)] ?? 0).toFixed(4);
-  return `p50 ${at(0.5)} ms, p95 ${at(0.95)} ms over ${sorted.length} answers`;
+  const at = (q: number): number => Number((sorted[Math.floor(q * sorted.length)] ?? 0).toFixed(4));
+  return { p50: at(0.5), p95: at(0.95), n: sorted.length };
+}
+
+function describe({ p50, p95, n }: Quantiles): string {
+  return `p50 ${p50.toFixed(4)} ms, p95 ${p95.toFixed(4)} ms over ${n} answers`;
 }

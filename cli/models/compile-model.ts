@@ -6,6 +6,7 @@ import { writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { CompileOptions } from '../onnx/compile.ts';
 import { compile } from '../onnx/compile.ts';
+import type { Report } from '../operator/terminal.ts';
 import { UserError } from '../user-error.ts';
 import type { Scored } from './calibrate.ts';
 import { fitTemperature, indexOfLargest } from './calibrate.ts';
@@ -33,7 +34,7 @@ export type CompileFlags = OriginalFlags & {
   readonly arithmetic: 'auto' | 'f32' | 'int8';
 };
 
-export async function compileModel(file: string, flags: CompileFlags): Promise<string> {
+export async function compileModel(file: string, flags: CompileFlags): Promise<Report> {
   const bytes = await readUserFile(file);
   const fixed = Number(flags.calibration ?? 1);
   const options: CompileOptions = {
@@ -54,19 +55,27 @@ export async function compileModel(file: string, flags: CompileFlags): Promise<s
   };
   let compiled = compile(bytes, options);
   let edge = await loadEdgeModel(compiled);
-  const lines: string[] = [];
+  let measured: { readonly accuracy: number; readonly examples: number } | undefined;
   if (flags.calibration !== undefined && !Number.isFinite(fixed)) {
     const examples = await scored(edge, flags.calibration);
     const temperature = fitTemperature(examples);
     compiled = compile(bytes, { ...options, temperature });
     edge = await loadEdgeModel(compiled);
     const right = examples.filter(({ logits, labelIndex }) => indexOfLargest(logits) === labelIndex).length;
-    lines.push(
-      `accuracy     ${((100 * right) / examples.length).toFixed(2)} % of ${examples.length} examples of ${flags.calibration}`,
-    );
+    measured = { accuracy: right / examples.length, examples: examples.length };
   }
   await writeFile(flags.out, compiled);
-  return [`wrote        ${flags.out}`, describeModel(edge), ...lines].join('\n');
+  const described = describeModel(edge);
+  const accuracy =
+    measured === undefined
+      ? []
+      : [
+          `accuracy     ${(100 * measured.accuracy).toFixed(2)} % of ${measured.examples} examples of ${flags.calibration}`,
+        ];
+  return {
+    value: { file: flags.out, ...described.value, ...measured },
+    text: [`wrote        ${flags.out}`, described.text, ...accuracy].join('\n'),
+  };
 }
 
 async function readLabels(given: string): Promise<string[]> {

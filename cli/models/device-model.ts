@@ -8,6 +8,7 @@ import { readIdxPair } from '../../local/data/read-idx.ts';
 import { readImage, scratchBytes, writeImage } from '../../shared/device/model-image.ts';
 import { runImage } from '../../shared/device/run-image.ts';
 import { quantizeUnit } from '../../shared/device/tensor.ts';
+import type { Report } from '../operator/terminal.ts';
 import { UserError } from '../user-error.ts';
 import { makeDeviceImage } from './device-image.ts';
 import { openEdgeModel } from './edge-model.ts';
@@ -20,7 +21,7 @@ export type DeviceFlags = {
   readonly calibration: number;
 };
 
-export async function makeDeviceModel(file: string, flags: DeviceFlags): Promise<string> {
+export async function makeDeviceModel(file: string, flags: DeviceFlags): Promise<Report> {
   const { model } = await openEdgeModel(file);
   const examples = await readIdxPair(flags.images).catch((cause: unknown) => {
     throw new UserError(cause instanceof Error ? cause.message : String(cause), { cause });
@@ -40,9 +41,22 @@ export async function makeDeviceModel(file: string, flags: DeviceFlags): Promise
     if (answer.probabilities.indexOf(Math.max(...answer.probabilities)) === original.labelIndex) same += 1;
     return Math.abs((answer.probabilities[original.labelIndex] ?? 0) - original.confidence);
   });
-  return [
-    `${flags.out}: ${bytes.length} bytes, ${scratchBytes(image)} bytes of memory while it runs`,
-    `sha256 ${createHash('sha256').update(bytes).digest('hex')}`,
-    `same label on ${same} of ${rows.length} other images; confidence off by at most ${Math.max(...differences).toFixed(4)}`,
-  ].join('\n');
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  const largest = Math.max(...differences);
+  return {
+    value: {
+      file: flags.out,
+      size_bytes: bytes.length,
+      scratch_bytes: scratchBytes(image),
+      sha256,
+      compared: rows.length,
+      same_label: same,
+      largest_confidence_error: largest,
+    },
+    text: [
+      `${flags.out}: ${bytes.length} bytes, ${scratchBytes(image)} bytes of memory while it runs`,
+      `sha256 ${sha256}`,
+      `same label on ${same} of ${rows.length} other images; confidence off by at most ${largest.toFixed(4)}`,
+    ].join('\n'),
+  };
 }

@@ -5,20 +5,26 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import type { ModelInputSpec } from '../../shared/schema/card.ts';
 import { addModel, type AddFlags } from './add-model.ts';
 import { answerInputs } from './answer-inputs.ts';
-import { benchModel } from './bench-model.ts';
+import type { GlobalFlags } from '../operator/connection.ts';
+import type { Report } from '../operator/terminal.ts';
+import { benchModel, type BenchFlags } from './bench-model.ts';
 import type { CompileFlags } from './compile-model.ts';
 import { compileModel } from './compile-model.ts';
 import { makeDeviceModel, type DeviceFlags } from './device-model.ts';
 import { inspectModel } from './inspect-model.ts';
-import { verifyModel } from './verify-model.ts';
+import { verifyModel, type VerifyFlags } from './verify-model.ts';
 
 type Print = (text: string) => void;
+/** Prints what came of a command: a text, or under `--json` a value. */
+type Show = (report: Report, command: Command) => void;
 
 export function createModelsCommand(print: Print): Command {
+  const show: Show = ({ value, text }, command) =>
+    print(command.optsWithGlobals<GlobalFlags>().json === true ? JSON.stringify(value) : text);
   return new Command('models')
     .description('Compiles, inspects, verifies, runs and times the models that answer at the edge.')
-    .addCommand(compileCommand(print))
-    .addCommand(addCommand(print))
+    .addCommand(compileCommand(show))
+    .addCommand(addCommand(show))
     .addCommand(
       new Command('device')
         .description('Makes the model that a microcontroller runs (.hymc): integers throughout, ranges from examples.')
@@ -26,13 +32,15 @@ export function createModelsCommand(print: Print): Command {
         .requiredOption('--images <images-idx3>', 'labelled images in the IDX form, labels-idx1 beside them')
         .requiredOption('-o, --out <model.hymc>', 'where the file goes')
         .option('--calibration <images>', 'how many of them the ranges are taken from', parseCount, 300)
-        .action(async (file: string, flags: DeviceFlags) => print(await makeDeviceModel(file, flags))),
+        .action(async (file: string, flags: DeviceFlags, command: Command) =>
+          show(await makeDeviceModel(file, flags), command),
+        ),
     )
     .addCommand(
       new Command('inspect')
         .description('Says what a .hyb file is: operators, tensors, sizes, memory.')
         .argument('<model.hyb>')
-        .action(async (file: string) => print(await inspectModel(file))),
+        .action(async (file: string, _flags: GlobalFlags, command: Command) => show(await inspectModel(file), command)),
     )
     .addCommand(
       addOriginal(new Command('verify'))
@@ -43,7 +51,9 @@ export function createModelsCommand(print: Print): Command {
         .option('-n, --count <inputs>', 'how many random inputs', parseCount, 200)
         .option('--seed <number>', 'of the random inputs', parseCount, 1)
         .option('--min-agreement <ratio>', 'fail below this share of same answers', parseRatio, 0)
-        .action(async (file: string, flags) => print(await verifyModel(file, flags))),
+        .action(async (file: string, flags: VerifyFlags, command: Command) =>
+          show(await verifyModel(file, flags), command),
+        ),
     )
     .addCommand(
       new Command('answer')
@@ -59,11 +69,13 @@ export function createModelsCommand(print: Print): Command {
         .option('--against <model.onnx>', 'the ONNX file')
         .option('--inputs <file>', 'NDJSON or CSV of examples (default: random inputs)')
         .option('-n, --count <answers>', 'how many answers are timed', parseCount, 500)
-        .action(async (file: string, flags) => print(await benchModel(file, flags))),
+        .action(async (file: string, flags: BenchFlags, command: Command) =>
+          show(await benchModel(file, flags), command),
+        ),
     );
 }
 
-function addCommand(print: Print): Command {
+function addCommand(show: Show): Command {
   return new Command('add')
     .description(
       'Puts a model into its folder under models and writes its card: npm start and the next deploy serve it.\n' +
@@ -87,11 +99,11 @@ function addCommand(print: Print): Command {
       new Option('--scores <kind>', 'what they are; .onnx only').choices(['logits', 'probabilities']).default('logits'),
     )
     .option('--temperature <t>', 'confidence is softmax(logits / t); .onnx only', Number, 1)
-    .action(async (file: string, flags: AddFlags) => print(await addModel(file, flags)));
+    .action(async (file: string, flags: AddFlags, command: Command) => show(await addModel(file, flags), command));
 }
 
-function compileCommand(print: Print): Command {
-  const command = addOriginal(new Command('compile'))
+function compileCommand(show: Show): Command {
+  return addOriginal(new Command('compile'))
     .description(
       'Compiles an ONNX classifier (operator set 13 or later, float or quantized) to a .hyb file for the edge engine.\n' +
         'An operator the engine does not have is named with its node; ONNX Runtime serves such a model: hybrid models add.',
@@ -120,8 +132,10 @@ function compileCommand(print: Print): Command {
       new Option('--arithmetic <kind>', 'what products are computed in')
         .choices(['auto', 'f32', 'int8'])
         .default('auto'),
+    )
+    .action(async (file: string, flags: CompileFlags, command: Command) =>
+      show(await compileModel(file, flags), command),
     );
-  return command.action(async (file: string, flags: CompileFlags) => print(await compileModel(file, flags)));
 }
 
 /** What the ONNX file does not say of its input and output. */

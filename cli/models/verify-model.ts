@@ -2,6 +2,7 @@
  * `hybrid models verify`: a .hyb file against its ONNX file, input by input. Errors are relative to the largest score of an answer.
  */
 import type { ModelInput } from '../../worker/engine/model.ts';
+import type { Report } from '../operator/terminal.ts';
 import { UserError } from '../user-error.ts';
 import { indexOfLargest } from './calibrate.ts';
 import type { EdgeModel } from './edge-model.ts';
@@ -25,18 +26,24 @@ export type Comparison = {
   readonly medianError: number;
 };
 
-export async function verifyModel(file: string, flags: VerifyFlags): Promise<string> {
+export async function verifyModel(file: string, flags: VerifyFlags): Promise<Report> {
   const edge = await openEdgeModel(file);
   const original = await openOriginal(flags.against, flags, edge.wordPieces);
   const inputs = await inputsOf(edge, flags);
   const { agreementRatio, largestError, medianError } = await compare(edge, original, inputs);
-  const report = [
+  const text = [
     `inputs         ${inputs.length} ${flags.inputs === undefined ? 'random' : `of ${flags.inputs}`}`,
     `same answer    ${(100 * agreementRatio).toFixed(2)} %`,
     `largest error  ${largestError.toPrecision(3)} of the largest score, median ${medianError.toPrecision(3)}`,
   ].join('\n');
-  if (agreementRatio < flags.minAgreement) throw new UserError(`${report}\nless agreement than ${flags.minAgreement}`);
-  return report;
+  if (agreementRatio < flags.minAgreement) throw new UserError(`${text}\nless agreement than ${flags.minAgreement}`);
+  const value = {
+    inputs: inputs.length,
+    agreement_ratio: agreementRatio,
+    largest_error: largestError,
+    median_error: medianError,
+  };
+  return { value, text };
 }
 
 export async function inputsOf(
@@ -50,7 +57,8 @@ export async function inputsOf(
     const values = input.height * input.width * input.channels;
     return Array.from({ length: flags.count }, () => randomImage(values, random));
   }
-  if (wordPieces === null) throw new UserError('Random texts need word pieces: give --inputs.');
+  if (wordPieces === null)
+    throw new UserError('Random texts need word pieces, which this model does not have: give a file of examples.');
   const { pieces, maxTokens } = wordPieces;
   return Array.from({ length: flags.count }, () => randomText(pieces, maxTokens - 2, random));
 }

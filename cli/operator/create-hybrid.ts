@@ -3,10 +3,13 @@
  * exit status of a wrong command line; leaves out the process (hybrid.ts).
  */
 import { Command, CommanderError } from 'commander';
-import { EXIT_STATUS } from '../command-failure.ts';
+import { ModelFormatError } from '../../worker/engine/errors.ts';
+import { CommandFailure, EXIT_STATUS } from '../command-failure.ts';
 import { fetchText } from '../identity/fetch-text.ts';
 import { createIdentityCommand } from '../identity/identity-command.ts';
 import { createModelsCommand } from '../models/models-command.ts';
+import { OnnxError } from '../onnx/onnx-error.ts';
+import { UserError } from '../user-error.ts';
 import { createConfigCommand } from './config-command.ts';
 import { createDecideCommand } from './decide-command.ts';
 import { runCommand, type RunCommand } from '../deploy/run-command.ts';
@@ -19,6 +22,7 @@ import type { GlobalFlags } from './connection.ts';
 import type { Operator } from './operator.ts';
 import { createPublishModelCommand } from './publish-model-command.ts';
 import { createStatusCommand } from './status-command.ts';
+import { showFailure } from './terminal.ts';
 
 const EXIT_STATUS_HELP = `
 Exit status: 0 done; 1 failed, or a place cannot be reached; 2 wrong command line; 3 not valid, nothing was changed;
@@ -85,10 +89,31 @@ export async function runHybrid(
     await hybrid.parseAsync([...args], { from: 'user' });
     return status;
   } catch (error) {
+    const json = args.includes('--json');
+    const failure = failureOf(error);
+    if (failure !== undefined) return showFailure(failure, json, operator.terminal);
     if (!(error instanceof CommanderError)) throw error;
     // Help that was asked for is no mistake.
-    return error.exitCode === 0 ? 0 : EXIT_STATUS.usage;
+    if (error.exitCode === 0) return 0;
+    // Commander has told a person already.
+    if (json) showFailure(new CommandFailure('usage', error.message), json, operator.terminal);
+    return EXIT_STATUS.usage;
   }
+}
+
+/** What a command refuses in words; undefined for a defect, whose stack is worth seeing. */
+function failureOf(error: unknown): CommandFailure | undefined {
+  if (error instanceof OnnxError || error instanceof ModelFormatError) {
+    return new CommandFailure('failed', `${error.code}: ${error.message}`, { model_code: error.code });
+  }
+  if (error instanceof CommandFailure) return error;
+  if (error instanceof UserError || isOfTheSystem(error)) return new CommandFailure('failed', error.message);
+  return undefined;
+}
+
+/** A file that cannot be written, a folder that is not there: its message names both. */
+function isOfTheSystem(error: unknown): error is Error {
+  return error instanceof Error && 'syscall' in error && 'path' in error;
 }
 
 function everyCommand(command: Command): readonly Command[] {

@@ -11,9 +11,10 @@ it('makes the shipped device model again from the edge model and the sample imag
   const folder = join(REPOSITORY_ROOT, 'models/digits');
   const images = join(folder, 'report-sample/images-idx3-ubyte.gz');
   try {
-    const said = await makeDeviceModel(join(folder, 'micro.hyb'), { images, out, calibration: 300 });
+    const { text, value } = await makeDeviceModel(join(folder, 'micro.hyb'), { images, out, calibration: 300 });
     expect(await readFile(out)).toEqual(await readFile(join(folder, 'device.hymc')));
-    expect(said).toContain('same label on 500 of 500 other images');
+    expect(value).toMatchObject({ compared: 500, same_label: 500 });
+    expect(text).toContain('same label on 500 of 500 other images');
   } finally {
     await rm(out, { force: true });
   }
