@@ -197,6 +197,11 @@ export class IsolateState {
     this.#memoryOf(target.id).failed(reason, startedAtMs, target.max_concurrency, nowMs, policy);
   }
 
+  /** It was given up as lost: how long it would have taken is not known, only that longer than this. */
+  attemptLost(target: TargetSpec, modelAndVariant: string, ranMs: number, items: number, nowMs: number): void {
+    observe(this.#latency, `${target.id}/${modelAndVariant}`, ranMs / itemFactor(target.endpoint.kind, items), nowMs);
+  }
+
   /**
    * It ran beside another that answered first. How long it would have taken is not known, only that at least so long: that
    * tells something of a place that another place has overtaken. Where the place overtook itself it would count its slow

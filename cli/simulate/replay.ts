@@ -8,7 +8,7 @@ import type { AttemptWhy, Next, PlannedAttempt } from '../../shared/decide/plan-
 import type { Coordinates } from '../../shared/measure/distance.ts';
 import type { Config } from '../../shared/schema/config.ts';
 import { IsolateState } from '../../worker/isolate-state.ts';
-import { attemptNanos, cpuMsOf } from '../../worker/pipeline/attempt-record.ts';
+import { attemptNanos, cpuMsOf, isLost } from '../../worker/pipeline/attempt-record.ts';
 import type { Answers } from './answers.ts';
 import { EventQueue } from './event-queue.ts';
 import type { Event, Flight, Running } from './flight.ts';
@@ -207,6 +207,8 @@ class Run {
     state.spent(strategy.route, costNanos - planned.predictedCostNanos, nowMs);
     if (reply.failure !== undefined) {
       state.attemptFailed(spec, reply.failure, running.startedAtMs, nowMs, breaker);
+      if (isLost(planned, reply.failure, latencyMs))
+        state.attemptLost(spec, `${served.model.name}/${planned.variant}`, planned.patienceMs, 1, nowMs);
       flight.finished.push({ index, outcome: { kind: 'failed', reason: reply.failure }, costNanos });
       return;
     }

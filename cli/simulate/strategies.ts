@@ -135,6 +135,7 @@ function plannedAt(
     predictedP50Ms: spec.endpoint.kind === 'edge' ? 0 : CLOUD_ROOM_MS,
     predictedP95Ms: 0,
     neededMs: 0,
+    patienceMs: Infinity,
     inTimeRatio: 1,
     predictedCostNanos: 0,
     priceRatio: 1,

@@ -92,6 +92,22 @@ export function neededMs(latency: Latency, probability: number, z: number): numb
   return fitted(latency.p50Ms + coldP50Ms, latency.p95Ms + coldP95Ms, coldZ);
 }
 
+/** Times what all but one in a thousand calls take, */
+const PATIENCE_FACTOR = 4;
+const PATIENCE_PROBABILITY = 0.999;
+const PATIENCE_Z = normalQuantile(PATIENCE_PROBABILITY);
+/** and no less than this share of the time there is: an estimate may be a prior, and the prior wrong. */
+const LEAST_PATIENCE_RATIO = 0.25;
+
+/**
+ * After which an attempt is as good as lost.
+ * @param coldMs of a cold start, which a place in use may meet when it grows
+ */
+export function estimatePatienceMs(latency: Latency, coldMs: number, leftMs: number): number {
+  const mostMs = PATIENCE_FACTOR * neededMs(latency, PATIENCE_PROBABILITY, PATIENCE_Z) + coldMs;
+  return Math.max(mostMs, LEAST_PATIENCE_RATIO * leftMs);
+}
+
 function warmNeededMs({ p50Ms, p95Ms, p99Ms }: Latency, z: number): number {
   if (z === Z_OF_P95) return p95Ms;
   if (z < Z_OF_P95) return fitted(p50Ms, p95Ms, z);

@@ -1,7 +1,7 @@
 /**
  * What to do after the attempts so far: another one, wait for those that run, or finish. One pass of the plan's chain,
- * every attempt at most once. Owns escalation (the answer was not good enough), fallback (the attempt failed), what runs
- * beside another attempt (speculation, hedges), and the time each attempt gets.
+ * every attempt at most once. Owns escalation (the answer was not good enough), fallback (the attempt failed) and what runs
+ * beside another attempt (speculation, hedges). The time each gets is attempt-time.ts, what may still be asked standing.ts.
  */
 import type {
   AttemptWhy,
@@ -12,6 +12,18 @@ import type {
   PlannedAttempt,
   RunningAttempt,
 } from './plan-types.ts';
+import { timeoutMsOf } from './attempt-time.ts';
+import {
+  bestAnswered,
+  findOpen,
+  fits,
+  isAffordable,
+  isLate,
+  isOpen,
+  leftNanosOf,
+  mayFollow,
+  type Standing,
+} from './standing.ts';
 
 export type AttemptClock = { readonly nowMs: number; readonly deadlineAtMs: number };
 
@@ -30,33 +42,10 @@ export type AttemptLimits = {
   readonly mayRetry?: boolean | undefined;
 };
 
-/** With less than this left nothing is started. */
-const LEAST_LEFT_MS = 1;
-/** An attempt keeps at least this share of what is left, however slow the one behind it. */
-const LEAST_SHARE = 0.5;
-
-/** Timers fire late on a busy machine: kept free even for a place that answers at once, or it would never be asked. */
-const LEAST_ROOM_MS = 20;
-
 /** With an empty budget a hedge waits this many times its p95 longer than with a full one. */
 const LONGEST_PATIENCE = 1;
 
 const NOTHING: readonly RunningAttempt[] = [];
-
-/** Where the request stands. */
-type Standing = {
-  readonly plan: Plan;
-  readonly finished: readonly FinishedAttempt[];
-  readonly running: readonly RunningAttempt[];
-  readonly nowMs: number;
-  readonly leftMs: number;
-  /** What attempts may still cost. */
-  readonly leftNanos: number;
-  /** What all requests of the route may still cost. */
-  readonly budgetNanos: number;
-  readonly hedgeFill: number;
-  readonly mayRetry: boolean;
-};
 
 export function next(
   plan: Plan,
@@ -94,7 +83,7 @@ function start(standing: Standing): Next {
   const { attempts } = standing.plan;
   if (attempts.length === 0) return finish('exhausted', 'no target is eligible');
   if (isLate(standing)) return finish('deadline', 'no time was left to start');
-  const index = find(standing, (attempt) => !attempt.isSpeculative && isAffordable(attempt, standing));
+  const index = findOpen(standing, (attempt) => !attempt.isSpeculative && isAffordable(attempt, standing));
   if (index === undefined) return finish('exhausted', 'the money left pays for no attempt');
   const speculative = speculationBeside(standing, index);
   // It leaves first: what computes in this isolate would hold it back.
@@ -103,7 +92,7 @@ function start(standing: Standing): Next {
 
 function speculationBeside(standing: Standing, index: number): number | undefined {
   const firstNanos = standing.plan.attempts[index]?.predictedCostNanos ?? 0;
-  return find(
+  return findOpen(
     standing,
     (it) => it.isSpeculative && isAffordable(it, standing) && it.predictedCostNanos + firstNanos <= standing.leftNanos,
   );
@@ -117,7 +106,7 @@ function beside(standing: Standing): Next {
   const own = plan.attempts[only.index];
   if (own === undefined) return wait();
   if (own.isSpeculative && finished.length === 0) {
-    const first = find(standing, (it) => it.role === 'primary' && !it.isSpeculative && isAffordable(it, standing));
+    const first = findOpen(standing, (it) => it.role === 'primary' && !it.isSpeculative && isAffordable(it, standing));
     return first === undefined ? wait() : begin(standing, first, 'first');
   }
   return hedge(standing, only, own);
@@ -160,7 +149,7 @@ function wait(): Next {
 
 function escalate(standing: Standing): Next {
   if (isLate(standing)) return finish('best_effort', 'no time is left for a better answer');
-  const index = find(standing, (candidate) => candidate.role === 'primary' && fits(candidate, standing));
+  const index = findOpen(standing, (candidate) => candidate.role === 'primary' && fits(candidate, standing));
   if (index !== undefined) return begin(standing, index, 'escalation');
   // A step that failed said nothing: another place of it may still be sure where its stand-in was not.
   const standIn = standing.finished.some(hasFailed) ? findBetter(standing, bestAnswered(standing) ?? 0) : undefined;
@@ -186,11 +175,11 @@ function fallBack(standing: Standing): Next {
 /** There is an answer already: only a better one that fits is worth waiting for. */
 function findBetter(standing: Standing, bestAccuracy: number): number | undefined {
   return (
-    find(
+    findOpen(
       standing,
       (candidate) => candidate.role === 'primary' && fits(candidate, standing) && mayFollow(candidate, standing),
     ) ??
-    find(
+    findOpen(
       standing,
       (candidate) =>
         candidate.predictedAccuracy > bestAccuracy && fits(candidate, standing) && mayFollow(candidate, standing),
@@ -201,18 +190,14 @@ function findBetter(standing: Standing, bestAccuracy: number): number | undefine
 /** There is no answer: one with even odds of being in time first, then any that money allows. */
 function findAny(standing: Standing): number | undefined {
   return (
-    find(
+    findOpen(
       standing,
       (candidate) =>
         isAffordable(candidate, standing) &&
         candidate.predictedP50Ms <= standing.leftMs &&
         mayFollow(candidate, standing),
-    ) ?? find(standing, (candidate) => isAffordable(candidate, standing) && mayFollow(candidate, standing))
+    ) ?? findOpen(standing, (candidate) => isAffordable(candidate, standing) && mayFollow(candidate, standing))
   );
-}
-
-function mayFollow(candidate: PlannedAttempt, standing: Standing): boolean {
-  return standing.mayRetry || candidate.kind === 'edge';
 }
 
 function giveUp(standing: Standing, detail: string): Next {
@@ -226,101 +211,4 @@ function finish(reason: FinishReason, detail: string): Next {
 
 function begin(standing: Standing, index: number, why: AttemptWhy): Next {
   return { kind: 'attempt', index, why, timeoutMs: timeoutMsOf(standing, index) };
-}
-
-/** Leaves room for the places that would be asked after failures, while this one keeps a fair chance of its own. */
-function timeoutMsOf(standing: Standing, index: number): number {
-  const { plan, leftMs } = standing;
-  const own = plan.attempts[index];
-  if (own === undefined) return leftMs;
-  const roomMs = roomBehindMs(standing, own);
-  const fairMs = Math.max(
-    leftMs * LEAST_SHARE,
-    Math.min(own.predictedP95Ms, roomMs === 0 ? leftMs : leftMs - LEAST_ROOM_MS),
-  );
-  return Math.min(own.timeoutMs, leftMs, Math.max(leftMs - roomMs, fairMs));
-}
-
-/** For every other open place that could be in time, once: each may fail in its turn, and the last must still be asked. */
-function roomBehindMs(standing: Standing, own: PlannedAttempt): number {
-  const { leftMs } = standing;
-  const { attempts } = standing.plan;
-  let roomMs = 0;
-  for (let index = 0; index < attempts.length; index += 1) {
-    const behind = attempts[index];
-    if (behind === undefined || behind.target === own.target || behind.role === 'hedge') continue;
-    if (behind.predictedP50Ms > leftMs || !isOpen(standing, index, behind)) continue;
-    if (find(standing, (candidate) => candidate.target === behind.target) !== index) continue;
-    roomMs += Math.max(LEAST_ROOM_MS, behind.predictedP50Ms);
-  }
-  return roomMs;
-}
-
-/** First attempt in the plan's order that is untried, not on a target that failed in this request, and wanted. */
-function find(standing: Standing, isWanted: (candidate: PlannedAttempt) => boolean): number | undefined {
-  const { attempts } = standing.plan;
-  for (let index = 0; index < attempts.length; index += 1) {
-    const candidate = attempts[index];
-    if (candidate === undefined || candidate.role === 'hedge') continue;
-    if (isOpen(standing, index, candidate) && isWanted(candidate)) return index;
-  }
-  return undefined;
-}
-
-/** A hedge may repeat an attempt at the place where it runs. */
-function isOpen(
-  { plan, finished, running }: Standing,
-  index: number,
-  { target, variant, role }: PlannedAttempt,
-): boolean {
-  for (const done of finished) {
-    if (done.index === index) return false;
-    const tried = plan.attempts[done.index];
-    if (tried?.target !== target) continue;
-    if (done.outcome.kind === 'failed' || (tried.role === 'hedge' && tried.variant === variant)) return false;
-  }
-  for (const begun of running) {
-    if (begun.index === index) return false;
-    const tried = plan.attempts[begun.index];
-    if (role !== 'hedge' && tried?.target === target && tried.variant === variant) return false;
-  }
-  return true;
-}
-
-function fits(attempt: PlannedAttempt, standing: Standing): boolean {
-  return attempt.neededMs <= standing.leftMs && isAffordable(attempt, standing);
-}
-
-/** Others may have spent the route's money since the plan was made. The isolate itself stands in all the same. */
-function isAffordable({ kind, predictedCostNanos: nanos }: PlannedAttempt, standing: Standing): boolean {
-  return nanos <= standing.leftNanos && (kind === 'edge' || nanos <= standing.budgetNanos);
-}
-
-function isLate(standing: Standing): boolean {
-  return !(standing.leftMs >= LEAST_LEFT_MS);
-}
-
-/** Held-out accuracy of the best variant that has answered, or undefined where none has. */
-function bestAnswered(standing: Standing): number | undefined {
-  let best: number | undefined;
-  for (const done of standing.finished) {
-    if (done.outcome.kind !== 'answered') continue;
-    const accuracy = standing.plan.attempts[done.index]?.predictedAccuracy ?? 0;
-    if (best === undefined || accuracy > best) best = accuracy;
-  }
-  return best;
-}
-
-/** What runs is counted as predicted: it will have to be paid, whoever wins. */
-function leftNanosOf(
-  plan: Plan,
-  finished: readonly FinishedAttempt[],
-  running: readonly RunningAttempt[],
-  maxCostNanos = plan.maxCostNanos,
-): number {
-  if (maxCostNanos === undefined) return Infinity;
-  let leftNanos = maxCostNanos - plan.gatewayCostNanos;
-  for (const done of finished) leftNanos -= done.costNanos;
-  for (const begun of running) leftNanos -= plan.attempts[begun.index]?.predictedCostNanos ?? 0;
-  return leftNanos;
 }

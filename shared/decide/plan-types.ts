@@ -73,6 +73,8 @@ export type PlannedAttempt = {
   readonly predictedP95Ms: number;
   /** What must be left for it to finish with the route's deadline probability. */
   readonly neededMs: number;
+  /** After it the attempt is as good as lost: where another place would answer as well, that is asked. Infinity: never. */
+  readonly patienceMs: number;
   /** Probability of an answer within all that is left. */
   readonly inTimeRatio: number;
   readonly predictedCostNanos: number;

@@ -9,7 +9,7 @@ import { referenceCostNanos } from './candidate.ts';
 import type { Candidate, Choice } from './candidate.ts';
 import { choosePolicy } from './choose-policy.ts';
 import { eligible, maxCostNanosOf, refusalOf } from './eligible.ts';
-import { estimateAcceptance, inTimeRatio } from './estimate.ts';
+import { estimateAcceptance, estimatePatienceMs, inTimeRatio } from './estimate.ts';
 import type { Facts } from './facts.ts';
 import type { AttemptRole, Plan, PlannedAttempt, Prediction, Refusal } from './plan-types.ts';
 import { selectCascade, stepConfidence } from './select-cascade.ts';
@@ -166,8 +166,9 @@ function addHedges(attempts: PlannedAttempt[], leftMs: number): void {
 function toAttempt(
   { candidate, acceptConfidence, isSpeculative = false, timeoutMs = Infinity }: Choice,
   role: AttemptRole,
-  { leftMs }: Asked,
+  asked: Asked,
 ): PlannedAttempt {
+  const { leftMs } = asked;
   const { accuracy } = candidate;
   const acceptance = estimateAcceptance(acceptConfidence, accuracy, candidate.acceptance);
   return {
@@ -184,6 +185,7 @@ function toAttempt(
     predictedP50Ms: candidate.p50Ms,
     predictedP95Ms: candidate.p95Ms,
     neededMs: candidate.neededMs,
+    patienceMs: patienceOf(candidate, asked),
     inTimeRatio: inTimeRatio(candidate.latency, leftMs),
     predictedCostNanos: candidate.costNanos,
     priceRatio: candidate.priceRatio,
@@ -191,6 +193,12 @@ function toAttempt(
     predictedConfidence: acceptance.acceptedConfidence,
     predictedAccuracy: accuracy,
   };
+}
+
+/** What computes in this isolate cannot be left, and a text that is being written has time-outs of its own. */
+function patienceOf({ kind, latency, spec }: Candidate, { facts, leftMs }: Asked): number {
+  if (kind === 'edge' || facts.model.task === 'text_generation') return Infinity;
+  return estimatePatienceMs(latency, spec.cold_start?.p95_ms ?? 0, leftMs);
 }
 
 /** Each primary attempt is reached by what the ones before it do not accept. */

@@ -17,6 +17,7 @@ import {
   cpuMsOf,
   failedRecord,
   FILLED_UP,
+  isLost,
   type Begun,
 } from './attempt-record.ts';
 import type { Kept } from './best-answers.ts';
@@ -91,11 +92,13 @@ export class AttemptLog {
 
   failed(attempt: Attempt, result: Failed): void {
     const { clock, state, breakerPolicy } = this.#context;
-    const { target, startedAtMs, index } = attempt;
+    const { planned, target, positions, startedAtMs, index } = attempt;
     const nowMs = clock.now();
     const latencyMs = Math.max(0, nowMs - startedAtMs);
     const costNanos = this.#settle(attempt, result, latencyMs, nowMs);
     state.attemptFailed(target.spec, result.reason, startedAtMs, nowMs, breakerPolicy);
+    if (isLost(planned, result.reason, latencyMs))
+      state.attemptLost(target.spec, this.#modelAndVariant(planned), planned.patienceMs, positions.length, nowMs);
     this.finished.push({ index, outcome: { kind: 'failed', reason: result.reason }, costNanos });
     this.records.push(failedRecord(attempt, result, latencyMs, costNanos));
     if (result.retryAfterMs !== undefined)

@@ -1,7 +1,7 @@
 /**
  * What one attempt came to, as the record and the answer show it, and what it cost. Owns the wording; holds no input.
  */
-import type { AttemptWhy, PlannedAttempt } from '../../shared/decide/plan-types.ts';
+import type { AttemptWhy, FailureReason, PlannedAttempt } from '../../shared/decide/plan-types.ts';
 import { attemptCostNanos } from '../../shared/measure/pricing.ts';
 import type { TargetSpec } from '../../shared/schema/config.ts';
 import type { AttemptRecord } from '../../shared/schema/record.ts';
@@ -34,6 +34,11 @@ export function attemptNanos(
 export function cpuMsOf({ price, serves }: TargetSpec, modelName: string, variant: string): number {
   const served = serves.find((it) => it.model === modelName && it.variant === variant);
   return (price.kind === 'edge_cpu' ? price.cpu_ms_per_item : 0) + (served?.compute_prior_ms ?? 0);
+}
+
+/** Waited for as long as anybody would. Timers may fire a little early. */
+export function isLost({ patienceMs }: PlannedAttempt, reason: FailureReason, ranMs: number): boolean {
+  return reason === 'timeout' && ranMs >= 0.95 * patienceMs;
 }
 
 export function answeredRecord(
