@@ -46,6 +46,15 @@ export function dotsFile(): Uint8Array {
   return onnxFile({ nodes, constants, inputs: [{ name: 'image', dims: [1, 1, 2, 3] }], outputs: ['probabilities'] });
 }
 
+/** `wide`: each of its numbers 4,096 times. A small input makes a large answer. */
+export function wideningFile(): Uint8Array {
+  const nodes: NodeSource[] = [{ op: 'MatMul', inputs: ['numbers', 'ones'], outputs: ['wide'] }];
+  const constants: Record<string, TensorSource> = {
+    ones: { dims: [1, 4_096], values: Array.from({ length: 4_096 }, () => 1) },
+  };
+  return onnxFile({ nodes, constants, inputs: [{ name: 'numbers', dims: [0, 1] }], outputs: ['wide'] });
+}
+
 export async function fileInR2(path: string, bytes: Uint8Array | ArrayBuffer): Promise<WeightsFile> {
   const copy = new Uint8Array(bytes).slice();
   const sha256 = toHex(new Uint8Array(await crypto.subtle.digest('SHA-256', copy)));

@@ -7,7 +7,7 @@ import type { OnnxSpec, WeightsFile } from '../../shared/schema/weights.ts';
 import type { Target } from '../../worker/ports.ts';
 import { createEdgeOnnxTarget } from '../../worker/targets/edge-onnx.ts';
 import { describeTargetContract } from '../contract/target-contract.ts';
-import { dotsFile, fileInR2, MOOD_VOCABULARY, moodFile, servedFrom } from '../fakes/onnx-models.ts';
+import { dotsFile, fileInR2, MOOD_VOCABULARY, moodFile, servedFrom, wideningFile } from '../fakes/onnx-models.ts';
 import { sampleTarget, textCall } from '../fakes/sample-call.ts';
 import expectedText from '../fixtures/engine/expected.ndjson?raw';
 import bertVocabulary from '../fixtures/onnx/bert-vocab.txt?raw';
@@ -164,6 +164,20 @@ describe('ONNX Runtime’s worker', () => {
     // A second try would have failed as well, and doubled the pause.
     expect(again.kind === 'failed' && again.retryAfterMs).toBeLessThanOrEqual(1_000);
     expect(await ask(await stored('binary/model.onnx', binary), numbers)).toMatchObject({ kind: 'rows' });
+  });
+
+  it('refuses tensors whose answer is more than a call may bring back, and answers the next', async () => {
+    const file = await stored('widening/model.onnx', wideningFile());
+    const widened = (numbers: Float32Array) =>
+      ask(file, {
+        kind: 'tensors',
+        tensors: [
+          { name: 'numbers', datatype: 'FP32', shape: [numbers.length, 1], bytes: new Uint8Array(numbers.buffer) },
+        ],
+      });
+    expect(await widened(new Float32Array(3_000))).toMatchObject({ kind: 'failed', reason: 'rejected' });
+    const answer = await widened(Float32Array.of(2, 3));
+    expect(answer).toMatchObject({ kind: 'tensors', outputs: [{ name: 'wide', shape: [2, 4_096] }] });
   });
 
   it('refuses a file above its memory without reading it', async () => {

@@ -16,6 +16,9 @@ export type Session = Pick<
 
 type Feeds = Record<string, Tensor>;
 
+/** A call between workers brings back 32 MB, and a copy of it must fit beside the runtime. */
+const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
+
 export async function run(
   session: Session,
   tokenizer: WordPiece | undefined,
@@ -29,6 +32,7 @@ export async function run(
         if (feeds[name] === undefined) throw new InputError(`the model needs the input ${name}`);
       }
       const outputs = await session.run(feeds);
+      refuseTooLarge(Object.values(outputs));
       return { kind: 'tensors', outputs: session.outputNames.map((name) => toNamedTensor(name, outputs[name])) };
     }
     case 'text':
@@ -46,6 +50,13 @@ export async function run(
         truncated: false,
       }));
   }
+}
+
+/** The caller's doing: how much a model answers follows from the shapes it is sent. */
+function refuseTooLarge(outputs: readonly Tensor[]): void {
+  const sizeBytes = outputs.reduce((sum, { data }) => sum + (ArrayBuffer.isView(data) ? data.byteLength : 0), 0);
+  if (sizeBytes > MAX_OUTPUT_BYTES)
+    throw new InputError(`the answer to these tensors has ${sizeBytes} bytes, of ${MAX_OUTPUT_BYTES} that can be sent`);
 }
 
 /** One inference an input: int8 graphs scale their activations over the whole call, so answers would depend on company. */
