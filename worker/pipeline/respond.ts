@@ -3,7 +3,7 @@
  */
 import { GatewayError } from '../../shared/errors.ts';
 import { explainPlan } from '../../shared/decide/explain.ts';
-import type { Plan } from '../../shared/decide/plan-types.ts';
+import type { Plan, Refusal } from '../../shared/decide/plan-types.ts';
 import type { AnsweredItem, Decision, InferResult, TargetUsed } from '../../shared/schema/infer-result.ts';
 import type { AttemptRecord, CacheStatus } from '../../shared/schema/record.ts';
 import type { CanaryOutcome } from '../isolate-state.ts';
@@ -98,11 +98,26 @@ export function failureOf(plan: Plan, execution: Execution): GatewayError {
         return new GatewayError('budget_exhausted', "Other requests spent the rest of the route's budget.", {
           retryAfterMs: execution.retryAfterMs ?? RETRY_AFTER_MS,
         });
+      if (isInputAtFault(plan, execution))
+        return new GatewayError('invalid_input', `Every place that was asked refuses this input (${tried}).`);
       return new GatewayError('chain_exhausted', `Every place in the chain was tried once and failed (${tried}).`, {
         retryAfterMs: execution.retryAfterMs ?? RETRY_AFTER_MS,
       });
   }
 }
+
+/** All that could be asked refused it, and none is merely away: the same request would fail again. */
+function isInputAtFault(plan: Plan, { attempts }: Execution): boolean {
+  return attempts.every(({ reason }) => reason === 'rejected') && !plan.refused.some(({ reason }) => AWAY.has(reason));
+}
+
+/** Reasons that pass by themselves. */
+const AWAY: ReadonlySet<Refusal['reason']> = new Set([
+  'breaker_open',
+  'breaker_half_open',
+  'concurrency_limit',
+  'model_broken',
+]);
 
 /** What a canary's request says about the canary. */
 export function canaryOutcome({ items, attempts, finish }: Execution): CanaryOutcome {
@@ -120,13 +135,7 @@ function noEligibleTarget(plan: Plan): GatewayError {
     .map((refusal) => `${refusal.target}/${refusal.variant}: ${refusal.reason} (${refusal.detail})`)
     .join('; ');
   const passing = plan.refused.some(
-    ({ reason }) =>
-      reason === 'breaker_open' ||
-      reason === 'breaker_half_open' ||
-      reason === 'concurrency_limit' ||
-      reason === 'model_broken' ||
-      reason === 'unreachable' ||
-      reason === 'disabled',
+    ({ reason }) => AWAY.has(reason) || reason === 'unreachable' || reason === 'disabled',
   );
   const retryAfterMs = plan.retryAfterMs ?? RETRY_AFTER_MS;
   if (!passing && plan.refused.some(({ reason }) => reason === 'budget_spent'))

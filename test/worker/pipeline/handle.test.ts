@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { answering, createHarness, failing } from '../harness.ts';
+import { answering, createHarness, failing, type Harness } from '../harness.ts';
 import { testConfig } from '../test-config.ts';
 
 const ask = { model_name: 'mood', input_data: 'hello' };
@@ -123,6 +123,33 @@ describe('the way of a request', () => {
       'lambda',
       'sagemaker',
     ]);
+  });
+
+  it('says that the input is at fault where every place refuses it: asking again would not help', async () => {
+    const harness = createHarness();
+    for (const id of ['edge', 'lambda', 'sagemaker']) harness.scripts[id] = failing('rejected');
+    const { status, body, headers } = await harness.post(ask);
+    expect([status, body.error.code, headers.get('x-should-retry')]).toEqual([422, 'invalid_input', 'false']);
+    expect(headers.get('retry-after')).toBeNull();
+    expect(body.decision.fallback_chain).toHaveLength(3);
+  });
+
+  const failingOtherwise = async (harness: Harness): Promise<void> => {
+    harness.scripts['sagemaker'] = failing('upstream_error');
+  };
+  const behindItsBreaker = async (harness: Harness): Promise<void> => {
+    await failingOtherwise(harness);
+    for (let index = 0; index < 10; index += 1) await harness.post({ ...ask, variant: 'large', cache: 'bypass' });
+  };
+  it.each([
+    ['failed otherwise', failingOtherwise],
+    ['is away for now', behindItsBreaker],
+  ])('says that another try may help where one place %s', async (_what, prepare) => {
+    const harness = createHarness();
+    for (const id of ['edge', 'lambda', 'sagemaker']) harness.scripts[id] = failing('rejected');
+    await prepare(harness);
+    const { status, body } = await harness.post(ask);
+    expect([status, body.error.code]).toEqual([503, 'chain_exhausted']);
   });
 
   it('tries no place twice', async () => {
