@@ -63,6 +63,7 @@ export const FREE_AT_REST: ReadonlySet<string> = new Set([
   'AWS::SQS::QueuePolicy',
   'AWS::SNS::Topic',
   'AWS::SNS::TopicPolicy',
+  'Custom::S3AutoDeleteObjects',
   'AWS::SageMaker::EndpointConfig',
   'AWS::SageMaker::Model',
 ]);

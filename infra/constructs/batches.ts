@@ -110,8 +110,9 @@ function batchBucket(scope: Construct): Bucket {
     enforceSSL: true,
     minimumTLSVersion: 1.2,
     lifecycleRules: [{ id: 'forget', expiration: Duration.days(KEEP_DAYS) }],
-    // Results of callers are on their way out from the day they come in; an emptied bucket goes with its stack.
+    // What callers sent is on its way out from the day it comes in: the bucket goes with its stack, lines and all.
     removalPolicy: RemovalPolicy.DESTROY,
+    autoDeleteObjects: true,
   });
   Validations.of(bucket).acknowledge({
     id: 'AwsSolutions-S1',

@@ -58,6 +58,12 @@ describe('the resource probe', () => {
 });
 
 describe('batches', () => {
+  test('leave nothing that keeps their stack from being destroyed: the bucket is emptied with it', () => {
+    const [bucket] = Object.entries(full.findResources('AWS::S3::Bucket'));
+    expect(bucket?.[1]).toMatchObject({ DeletionPolicy: 'Delete' });
+    full.hasResourceProperties('Custom::S3AutoDeleteObjects', { BucketName: { Ref: bucket?.[0] } });
+  });
+
   test('lie in a bucket that forgets after a week, closed to the public and to unencrypted calls', () => {
     full.hasResourceProperties('AWS::S3::Bucket', {
       LifecycleConfiguration: { Rules: [Match.objectLike({ ExpirationInDays: 7, Status: 'Enabled' })] },
