@@ -20,7 +20,7 @@ const DRAIN_LIMIT_MS = 25_000;
 async function serve(env: Env, logger: Logger): Promise<void> {
   let isReady = false;
   const { registry, service, turns } = await compose(env, logger);
-  const openInference = createOpenInference(registry, turns, () => isReady);
+  const openInference = createOpenInference({ registry, turns, isReady: () => isReady, logger, nowMs });
   const server = createModelServer({ service, openInference, isReady: () => isReady, nowMs });
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => void leave(server, logger, name));
   await listen(server, env.port);

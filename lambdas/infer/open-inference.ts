@@ -1,9 +1,10 @@
 /**
  * The model server over the Open Inference Protocol v2: the same models for a GPU box, and for a gateway's `gpu` target.
- * A model's variants are its versions. Owns paths, bodies and the protocol's form of an error.
+ * A model's variants are its versions. Owns paths, bodies, the protocol's form of an error, and giving up: for a caller
+ * that left, or whose deadline is over, nothing more is computed.
  */
 import { asGatewayError, GatewayError, statusOf } from '../../shared/errors.ts';
-import { PRODUCT_NAME, PRODUCT_VERSION } from '../../shared/names.ts';
+import { PRODUCT_NAME, PRODUCT_VERSION, REQUEST_ID_HEADER } from '../../shared/names.ts';
 import { inputFromTensors } from '../../shared/open-inference/input-from-tensors.ts';
 import { OpenInferenceError } from '../../shared/open-inference/protocol-error.ts';
 import { readTensors } from '../../shared/open-inference/read-tensors.ts';
@@ -15,15 +16,30 @@ import { inputCount } from '../../shared/schema/model-input.ts';
 import { rankLabels } from '../../shared/schema/rank-labels.ts';
 import type { NamedTensor } from '../../shared/schema/tensor.ts';
 import { encodeElements } from '../../shared/schema/tensor-elements.ts';
+import type { Logger } from '../lib/logger.ts';
 import type { Turns } from '../lib/turns.ts';
 import { scoreOne } from './predict.ts';
+import { headerDeadlineMs } from './read-request.ts';
 import type { LoadedModel, Registry } from './registry.ts';
+import { newFacts, requestLine, type RequestFacts } from './request-facts.ts';
 
 type OpenInferenceRequest = {
   readonly method: string;
   readonly path: string;
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly body: Uint8Array;
+  readonly receivedAtMs: number;
+  /** Fires when nobody is left to read the answer. */
+  readonly signal: AbortSignal;
+};
+
+export type OpenInferenceOptions = {
+  readonly registry: Registry;
+  readonly turns: Turns;
+  readonly isReady: () => boolean;
+  readonly logger: Logger;
+  /** Monotonic. */
+  readonly nowMs: () => number;
 };
 
 type OpenInferenceAnswer = {
@@ -41,8 +57,11 @@ const MAX_ITEMS = 4096;
 
 const MODEL_PATH = /^\/v2\/models\/([^/]+)(?:\/versions\/([^/]+))?(?:\/(ready|infer))?$/;
 
-export function createOpenInference(registry: Registry, turns: Turns, isReady: () => boolean): OpenInference {
-  async function route({ method, path, headers, body }: OpenInferenceRequest): Promise<OpenInferenceAnswer> {
+export function createOpenInference(options: OpenInferenceOptions): OpenInference {
+  const { registry, turns, isReady, logger, nowMs } = options;
+
+  async function route(request: OpenInferenceRequest, facts: RequestFacts): Promise<OpenInferenceAnswer> {
+    const { method, path } = request;
     if (path === '/v2/health/live') return json(200, { live: true });
     if (path === '/v2/health/ready') return json(isReady() ? 200 : 503, { ready: isReady() });
     if (path === '/v2')
@@ -57,7 +76,11 @@ export function createOpenInference(registry: Registry, turns: Turns, isReady: (
     if (action === 'ready') return json(200, { name, ready: isReady() });
     if (action === 'infer') {
       if (method !== 'POST') throw new GatewayError('method_not_allowed', 'Use POST.');
-      return infer(await registry.load(served), headers, body);
+      facts.model = served.card.name;
+      facts.variant = served.variant;
+      const answer = await infer(await registry.load(served), request, facts);
+      logger.request(requestLine(facts, undefined, nowMs()));
+      return { ...answer, headers: { ...answer.headers, [REQUEST_ID_HEADER]: facts.requestId } };
     }
     const versions = registry.served.filter(({ card }) => card.name === name).map(({ variant }) => variant);
     return json(200, {
@@ -71,26 +94,41 @@ export function createOpenInference(registry: Registry, turns: Turns, isReady: (
 
   async function infer(
     model: LoadedModel,
-    headers: OpenInferenceRequest['headers'],
-    body: Uint8Array,
+    { headers, body, receivedAtMs, signal }: OpenInferenceRequest,
+    facts: RequestFacts,
   ): Promise<OpenInferenceAnswer> {
     const { asked, tensors } = readBody(headers, body);
+    const { name } = outputSpec(model.card);
+    const isBinary = wantsBinary(asked, name);
     const input = inputFromTensors(tensors, model.card.input, decodeStrictly);
     const count = inputCount(input);
     if (count === 0 || count > MAX_ITEMS)
       throw new GatewayError('batch_too_large', `From 1 to ${MAX_ITEMS} inputs a request.`);
     if (input.kind === 'tensors' || input.kind === 'chat')
       throw new GatewayError('not_configured', `This server serves no ${input.kind} models.`);
+    facts.items = count;
+    const deadlineAtMs = receivedAtMs + (headerDeadlineMs(headers) ?? Number.POSITIVE_INFINITY);
     const rows: number[][] = [];
-    for (let position = 0; position < count; position += 1)
-      rows.push(await turns(async () => outputRow(model, (await scoreOne(model, input, position)).scores)));
+    for (let position = 0; position < count; position += 1) {
+      const row = await turns(async () => {
+        if (signal.aborted) throw new GatewayError('client_closed_request', 'The caller left.');
+        const startedMs = nowMs();
+        if (startedMs >= deadlineAtMs) {
+          throw new GatewayError('deadline_exceeded', `The deadline passed after ${position} of ${count} inputs.`);
+        }
+        const { scores } = await scoreOne(model, input, position);
+        facts.computeMs += nowMs() - startedMs;
+        return outputRow(model, scores);
+      });
+      rows.push(row);
+    }
+    facts.answered = count;
     const output: NamedTensor = {
-      name: outputSpec(model.card).name,
+      name,
       datatype: 'FP32',
       shape: [count, rows[0]?.length ?? 0],
       bytes: encodeElements('FP32', rows.flat(), (text) => encoder.encode(text)),
     };
-    const isBinary = wantsBinary(asked, output.name);
     const { list, binary } = writeTensors(
       [output],
       () => isBinary,
@@ -109,8 +147,9 @@ export function createOpenInference(registry: Registry, turns: Turns, isReady: (
   }
 
   return async (request) => {
+    const facts = newFacts(request.headers, request.receivedAtMs);
     try {
-      return await route(request);
+      return await route(request, facts);
     } catch (error) {
       const known =
         error instanceof OpenInferenceError
@@ -118,6 +157,7 @@ export function createOpenInference(registry: Registry, turns: Turns, isReady: (
           : error instanceof URIError
             ? new GatewayError('not_found', 'The path cannot be read.')
             : asGatewayError(error);
+      if (facts.model !== null) logger.request(requestLine(facts, known, nowMs()));
       return json(statusOf(known.code), { error: known.message });
     }
   };

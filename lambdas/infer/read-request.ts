@@ -56,8 +56,12 @@ export function bodyTooLarge(): GatewayError {
 
 /** The body's deadline, or the header's where that is nearer. */
 export function deadlineMs(request: UpstreamRequest, headers: Incoming['headers']): number {
-  const header = Number(headers[DEADLINE_HEADER] ?? Number.NaN);
-  return header > 0 ? Math.min(header, request.deadline_ms) : request.deadline_ms;
+  return Math.min(headerDeadlineMs(headers) ?? request.deadline_ms, request.deadline_ms);
+}
+
+export function headerDeadlineMs(headers: Incoming['headers']): number | undefined {
+  const ms = Number(headers[DEADLINE_HEADER] ?? Number.NaN);
+  return ms > 0 ? ms : undefined;
 }
 
 function decode(body: Uint8Array): string {

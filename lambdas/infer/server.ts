@@ -55,7 +55,7 @@ export function createModelServer({ service, openInference, isReady, nowMs }: Se
       return;
     }
     if (openInference !== undefined && (path === '/v2' || path.startsWith('/v2/'))) {
-      await sendTensors(openInference, path, request, response);
+      await sendTensors(openInference, { path, receivedAtMs, signal: closed.signal }, request, response);
       return;
     }
     if (path !== '/invocations') {
@@ -106,7 +106,7 @@ export function createModelServer({ service, openInference, isReady, nowMs }: Se
 
 async function sendTensors(
   openInference: OpenInference,
-  path: string,
+  exchange: Pick<Parameters<OpenInference>[0], 'path' | 'receivedAtMs' | 'signal'>,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -118,7 +118,12 @@ async function sendTensors(
     response.end(JSON.stringify({ error: bodyTooLarge().message }));
     return;
   }
-  const answer = await openInference({ method: request.method ?? '', path, headers: singleHeaders(request), body });
+  const answer = await openInference({
+    ...exchange,
+    method: request.method ?? '',
+    headers: singleHeaders(request),
+    body,
+  });
   if (response.destroyed) return;
   response.writeHead(answer.status, { ...answer.headers, 'content-length': answer.body.byteLength });
   response.end(answer.body);

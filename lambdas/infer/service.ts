@@ -2,7 +2,6 @@
  * One inference exchange, whatever carries it: a request in, a status, headers and JSON Lines out, and one log line.
  * Owns the way from bytes to bytes; sockets and Lambda events belong to server.ts and handler.ts.
  */
-import { randomUUID } from 'node:crypto';
 import type { ErrorCode } from '../../shared/errors.ts';
 import { asGatewayError, GatewayError, statusOf } from '../../shared/errors.ts';
 import { COMPUTE_HEADER, REQUEST_ID_HEADER } from '../../shared/names.ts';
@@ -10,13 +9,13 @@ import { inputCount } from '../../shared/schema/model-input.ts';
 import type { UpstreamLine } from '../../shared/schema/upstream.ts';
 import { UPSTREAM_CONTENT_TYPE } from '../../shared/names.ts';
 import type { Logger } from '../lib/logger.ts';
-import { describeFailure } from '../lib/logger.ts';
 import { createTurns, type Turns } from '../lib/turns.ts';
 import { readInput } from './input.ts';
 import { predict } from './predict.ts';
 import type { Incoming } from './read-request.ts';
-import { deadlineMs, readRequest, traceIdOf, usableRequestId } from './read-request.ts';
+import { deadlineMs, readRequest, usableRequestId } from './read-request.ts';
 import type { Registry } from './registry.ts';
+import { newFacts, requestLine, type RequestFacts } from './request-facts.ts';
 
 export type Answer = {
   readonly status: number;
@@ -50,18 +49,6 @@ export type Service = {
   readonly answer: (exchange: Exchange) => Promise<Answer>;
   /** A failure that happened before there was a request to answer, such as a body cut short. */
   readonly refuse: (error: GatewayError, headers: Incoming['headers'], receivedAtMs: number) => Answer;
-};
-
-/** What the log line will say, filled in as it becomes known. */
-type Facts = {
-  requestId: string;
-  readonly traceId: string | null;
-  model: string | null;
-  variant: string | null;
-  items: number;
-  answered: number;
-  computeMs: number;
-  readonly receivedAtMs: number;
 };
 
 export function createService({
@@ -98,7 +85,7 @@ export function createService({
     }
   }
 
-  async function start(exchange: Exchange, facts: Facts): Promise<AsyncGenerator<readonly UpstreamLine[]>> {
+  async function start(exchange: Exchange, facts: RequestFacts): Promise<AsyncGenerator<readonly UpstreamLine[]>> {
     const { incoming, receivedAtMs, signal, platformLimitMs = Number.POSITIVE_INFINITY } = exchange;
     const request = readRequest(incoming);
     facts.requestId = usableRequestId(request.request_id) ?? facts.requestId;
@@ -116,7 +103,7 @@ export function createService({
   async function* stream(
     first: readonly UpstreamLine[],
     rest: AsyncGenerator<readonly UpstreamLine[]>,
-    facts: Facts,
+    facts: RequestFacts,
   ): AsyncGenerator<string> {
     let failure: GatewayError | undefined;
     let isWhole = false;
@@ -146,7 +133,7 @@ export function createService({
     return fail(error, newFacts(headers, receivedAtMs));
   }
 
-  function fail(cause: unknown, facts: Facts): Answer {
+  function fail(cause: unknown, facts: RequestFacts): Answer {
     const error = asGatewayError(cause);
     // The resource probe looks this way every other minute; nobody who wants an answer does.
     if (error.code !== 'method_not_allowed') log(facts, error);
@@ -160,35 +147,11 @@ export function createService({
     return { status: statusOf(error.code), headers, body: once(JSON.stringify(body)) };
   }
 
-  function log(facts: Facts, error: GatewayError | undefined): void {
-    const isOurs = error?.code === 'internal' || error?.code === 'not_configured';
-    logger.request({
-      request_id: facts.requestId,
-      trace_id: facts.traceId,
-      model: facts.model,
-      variant: facts.variant,
-      items: facts.items,
-      answered: facts.answered,
-      latency_ms: roundMs(nowMs() - facts.receivedAtMs),
-      compute_ms: roundMs(facts.computeMs),
-      outcome: error === undefined ? 'ok' : error.code === 'client_closed_request' ? 'aborted' : 'error',
-      error_code: error?.code ?? null,
-      ...(isOurs ? { detail: failureDetail(error) } : {}),
-    });
+  function log(facts: RequestFacts, error: GatewayError | undefined): void {
+    logger.request(requestLine(facts, error, nowMs()));
   }
 
   return { answer, refuse };
-}
-
-function newFacts(headers: Incoming['headers'], receivedAtMs: number): Facts {
-  const requestId = usableRequestId(headers[REQUEST_ID_HEADER]) ?? randomUUID();
-  const traceId = traceIdOf(headers);
-  return { requestId, traceId, model: null, variant: null, items: 0, answered: 0, computeMs: 0, receivedAtMs };
-}
-
-/** What we wrote ourselves about files is safe to log; an unexpected error's message may quote an input. */
-function failureDetail(error: GatewayError): string {
-  return error.code === 'not_configured' ? (error.detail ?? '') : describeFailure(error.cause);
 }
 
 /** Lines leave here with codes of our own table; the wire type is wider because a reader must accept any. */
@@ -202,8 +165,4 @@ function encodeLines(lines: readonly UpstreamLine[]): string {
 
 async function* once(text: string): AsyncGenerator<string> {
   yield text;
-}
-
-function roundMs(ms: number): number {
-  return Math.round(ms * 1000) / 1000;
 }

@@ -1,24 +1,46 @@
 /** The model server over the Open Inference Protocol: tiny models, JSON and bytes, and what it refuses. */
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createOpenInference, type OpenInference } from '../../../lambdas/infer/open-inference.ts';
+import type { Registry } from '../../../lambdas/infer/registry.ts';
+import { createLogger } from '../../../lambdas/lib/logger.ts';
 import { createTurns } from '../../../lambdas/lib/turns.ts';
 import { joinBody } from '../../../shared/open-inference/split-body.ts';
-import { GOLDEN, openTiny, TEMPERATURE } from '../tiny.ts';
+import { fakeSession, GOLDEN, openTiny, TEMPERATURE } from '../tiny.ts';
 
 let server: OpenInference;
 let isReady = true;
+let registry: Registry;
+const lines: string[] = [];
+const logged = (): readonly Record<string, unknown>[] =>
+  lines.splice(0).map((line): Record<string, unknown> => JSON.parse(line));
 beforeAll(async () => {
-  server = createOpenInference(await openTiny(['base']), createTurns(), () => isReady);
+  registry = await openTiny(['base']);
+  server = over(registry);
 });
+
+beforeEach(() => void lines.splice(0));
+
+function over(models: Registry, nowMs = (): number => performance.now()): OpenInference {
+  const logger = createLogger({ level: 'debug', write: (line) => lines.push(line), now: () => new Date(0) });
+  return createOpenInference({ registry: models, turns: createTurns(), isReady: () => isReady, logger, nowMs });
+}
 
 async function call(path: string, body?: unknown, headers: Record<string, string> = {}) {
   const bytes =
     body instanceof Uint8Array ? body : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body ?? ''));
-  const answer = await server({ method: body === undefined ? 'GET' : 'POST', path, headers, body: bytes });
+  const answer = await server({
+    ...exchange(),
+    method: body === undefined ? 'GET' : 'POST',
+    path,
+    headers,
+    body: bytes,
+  });
   const length = Number(answer.headers['inference-header-content-length'] ?? answer.body.length);
   const json = JSON.parse(Buffer.from(answer.body.subarray(0, length)).toString()) as Record<string, unknown>;
   return { status: answer.status, json, bytes: answer.body.subarray(length) };
 }
+
+const exchange = () => ({ receivedAtMs: performance.now(), signal: new AbortController().signal });
 
 const text = { name: 'text', datatype: 'BYTES', shape: [1], data: [GOLDEN[0]?.text] };
 
@@ -95,5 +117,63 @@ describe('the model server over v2', () => {
 
   it('takes inference by POST only', async () => {
     expect((await call('/v2/models/greeting/infer')).status).toBe(405);
+  });
+
+  describe('a caller', () => {
+    const many = { ...text, shape: [20], data: Array<string>(20).fill('a') };
+    const body = Buffer.from(JSON.stringify({ inputs: [many] }));
+    const path = '/v2/models/greeting/infer';
+    const trace = '0af7651916cd43dd8448eb211c80319c';
+    const headers = { 'x-request-id': 'r-7', traceparent: `00-${trace}-b7ad6b7169203331-01` };
+
+    it('that leaves has nothing more computed for it', async () => {
+      let runs = 0;
+      const left = new AbortController();
+      const session = fakeSession(3, () => {
+        runs += 1;
+        if (runs === 3) left.abort();
+      });
+      const slow = over(await openTiny(['base'], async () => session));
+      const answer = await slow({ method: 'POST', path, headers, body, receivedAtMs: 0, signal: left.signal });
+      expect([answer.status, runs]).toEqual([499, 3]);
+      expect(logged()).toMatchObject([{ outcome: 'aborted', request_id: 'r-7', items: 20, answered: 0 }]);
+    });
+
+    it('whose deadline passes is told so, and no later', async () => {
+      let nowMs = 0;
+      const session = fakeSession(3, () => void (nowMs += 10));
+      const slow = over(await openTiny(['base'], async () => session), () => nowMs);
+      const hurried = { ...headers, 'x-deadline-ms': '25' };
+      const signal = new AbortController().signal;
+      const answer = await slow({ method: 'POST', path, headers: hurried, body, receivedAtMs: 0, signal });
+      expect(answer.status).toBe(504);
+      expect(Buffer.from(answer.body).toString()).toContain('after 3 of 20 inputs');
+      expect(nowMs).toBe(30);
+    });
+
+    it('finds its request in the log by both its ids, and nothing it sent', async () => {
+      const answer = await server({ ...exchange(), method: 'POST', path, headers, body });
+      expect(answer.headers['x-request-id']).toBe('r-7');
+      const [line, ...others] = logged();
+      expect(line).toMatchObject({
+        request_id: 'r-7',
+        trace_id: trace,
+        model: 'greeting',
+        variant: 'base',
+        items: 20,
+        answered: 20,
+        outcome: 'ok',
+      });
+      expect([others, JSON.stringify(line)]).toEqual([[], expect.not.stringContaining('"a"')]);
+    });
+
+    it('that asks for an output which is not there is refused before anything is computed', async () => {
+      let runs = 0;
+      const session = fakeSession(3, () => void (runs += 1));
+      const counted = over(await openTiny(['base'], async () => session));
+      const asked = Buffer.from(JSON.stringify({ inputs: [text], outputs: [{ name: 'nothing' }] }));
+      expect((await counted({ ...exchange(), method: 'POST', path, headers, body: asked })).status).toBe(400);
+      expect(runs).toBe(0);
+    });
   });
 });
