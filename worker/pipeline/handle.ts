@@ -30,7 +30,9 @@ export async function handle(incoming: Incoming, services: Services): Promise<Ou
 async function answer(trip: Trip, incoming: Incoming, services: Services): Promise<Outcome> {
   const { config } = trip.inForce;
   trip.caller = incoming.caller ?? (await identify(incoming.apiKey, 'infer', trip.inForce, services.access));
-  trip.parsed = await parse(await incoming.read(config.limits), config, incoming.parseInput);
+  const wire = await incoming.read(config.limits);
+  trip.begin();
+  trip.parsed = await parse(wire, config, incoming.parseInput);
   admit(trip.parsed.request.requirements.priority, services.state, services.clock.now(), config.limits);
 
   const key = cacheScope(trip.caller, trip.parsed);

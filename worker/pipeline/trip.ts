@@ -28,6 +28,7 @@ export class Trip {
   parsed: ParsedRequest | undefined;
   plan: Plan | undefined;
   execution: Execution | undefined;
+  #hasBegun = false;
 
   constructor(incoming: Incoming, services: Services, inForce: ConfigInForce) {
     this.#incoming = incoming;
@@ -36,8 +37,12 @@ export class Trip {
     this.random = services.random();
     this.targets = services.targetsOf(this.inForce.config);
     this.gatewayCostNanos = gatewayCostNanos(this.inForce.config.gateway_price);
-    // Last, so that whatever is counted here is counted out again when the trip ends.
-    services.state.requestStarted();
+  }
+
+  /** Call once its body is here: until then it is nobody's work, and uploads that never end must shed nobody. */
+  begin(): void {
+    this.#hasBegun = true;
+    this.#services.state.requestStarted();
   }
 
   get requestId(): string {
@@ -73,6 +78,8 @@ export class Trip {
 
   end(outcome: Outcome): Outcome {
     const { state, logger, sink, clock } = this.#services;
+    // What was refused unread counts among what ends, too.
+    if (!this.#hasBegun) this.begin();
     state.requestEnded(this.inForce.config.gateway_price.cpu_ms_per_request, clock.now());
     const actual = this.actual();
     const items = this.parsed === undefined ? 0 : inputCount(this.parsed.request.input);

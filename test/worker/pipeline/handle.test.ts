@@ -228,6 +228,21 @@ describe('the way of a request', () => {
     expect((await harness.post({ ...ask, priority: 'low' })).status).toBe(200);
   });
 
+  it('does not count an upload that never ends as work: nobody is shed for it', async () => {
+    const harness = createHarness({
+      config: testConfig((config) => ({ ...config, limits: { ...config.limits, max_in_flight: 2 } })),
+    });
+    const uploads = Array.from({ length: 10 }, () => {
+      const headers = { 'content-type': 'application/json' };
+      const init = { method: 'POST', headers, body: new ReadableStream(), duplex: 'half' } as RequestInit;
+      return harness.app.request('/v1/infer', init, undefined, harness.context);
+    });
+    await new Promise((resolve) => setTimeout(resolve));
+    expect(harness.services.state.inFlight).toBe(0);
+    expect((await harness.post({ ...ask, priority: 'low' })).status).toBe(200);
+    expect(uploads).toHaveLength(10);
+  });
+
   it('never counts a request as under way after it ended, whatever happened to it', async () => {
     const harness = createHarness();
     harness.scripts['edge'] = () => {
