@@ -23,8 +23,7 @@ export async function destroy(options: DestroyOptions, { run, say }: DestroyTool
     [
       `Deployment ${deployment} will be gone:`,
       ...commands.map((command) => `  ${commandLine(command)}`),
-      'Kept, unless the settings say protectData: false: the table, the model bucket, the image repository.',
-      'The stack of data refuses to go while they are protected: see Clean up in infra/README.md.',
+      `Kept, with the stack ${deployment}-data: the table, the model bucket, the image repository. See Clean up in infra/README.md.`,
     ].join('\n'),
   );
   if (options.dryRun) return;

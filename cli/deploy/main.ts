@@ -11,6 +11,7 @@ import { readCards } from '../../local/read-cards.ts';
 import { CommandFailure, EXIT_STATUS } from '../command-failure.ts';
 import { loadDotEnv } from '../load-dot-env.ts';
 import { connect, given } from '../operator/connection.ts';
+import { UserError } from '../user-error.ts';
 import { deploy, GIVEN_SECRETS } from './deploy.ts';
 import { deploymentSettings, type DeploymentSettings } from './deployment-settings.ts';
 import { destroy } from './destroy.ts';
@@ -133,6 +134,6 @@ async function ask(question: string): Promise<string> {
 try {
   await main();
 } catch (error) {
-  console.error(error instanceof CommandFailure ? error.message : error);
+  console.error(error instanceof UserError ? error.message : error);
   process.exitCode = error instanceof CommandFailure ? EXIT_STATUS[error.code] : 1;
 }

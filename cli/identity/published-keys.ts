@@ -33,6 +33,7 @@ export function parseIssuer(text: string): string {
 export function openPublishedKeys(publicFolder: string, issuer: string): PublishedKeys {
   const folder = join(publicFolder, ...new URL(issuer).pathname.split('/').map(decodeURIComponent));
   const keySetFile = join(folder, KEY_SET_PATH);
+  const discoveryFile = join(folder, DISCOVERY_PATH);
   return {
     issuer,
     folder,
@@ -41,13 +42,33 @@ export function openPublishedKeys(publicFolder: string, issuer: string): Publish
         if (error.code === 'ENOENT') return undefined;
         throw error;
       });
-      return text === undefined ? undefined : parseKeySet(text, keySetFile).keys;
+      if (text === undefined) return undefined;
+      const other = await issuerIn(discoveryFile);
+      if (other !== issuer) {
+        throw new UserError(
+          `${folder} holds the documents of ${other ?? 'no issuer that can be read'}, not of ${issuer}. ` +
+            `Give each environment's issuer a path of its own, such as ${new URL(issuer).origin}/identity/staging.`,
+        );
+      }
+      return parseKeySet(text, keySetFile).keys;
     },
     async write(keys) {
-      await writeJson(join(folder, DISCOVERY_PATH), discoveryDocument(issuer));
+      await writeJson(discoveryFile, discoveryDocument(issuer));
       await writeJson(keySetFile, keySetSchema.parse({ keys }));
     },
   };
+}
+
+/** Whose documents these are: two issuers of different hosts and the same path share a folder. */
+async function issuerIn(discoveryFile: string): Promise<string | undefined> {
+  try {
+    const document: unknown = JSON.parse(await readFile(discoveryFile, 'utf8'));
+    const issuer: unknown =
+      typeof document === 'object' && document !== null ? Reflect.get(document, 'issuer') : undefined;
+    return typeof issuer === 'string' ? issuer : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 export function parseKeySet(text: string, where: string): KeySet {

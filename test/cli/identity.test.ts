@@ -20,14 +20,16 @@ beforeEach(() => {
   served = (url) => readFileSync(join(folder, 'public', new URL(url).pathname), 'utf8');
 });
 
-async function identity(...args: string[]): Promise<string> {
+const identity = (...args: string[]): Promise<string> => identityOf(ISSUER, ...args);
+
+async function identityOf(issuer: string, ...args: string[]): Promise<string> {
   const lines: string[] = [];
   await createIdentityCommand(
     (text) => lines.push(text),
     (url) => Promise.resolve(served(url)),
   )
     .exitOverride()
-    .parseAsync([...args, '--issuer', ISSUER, '--public', join(folder, 'public')], { from: 'user' });
+    .parseAsync([...args, '--issuer', issuer, '--public', join(folder, 'public')], { from: 'user' });
   return lines.join('\n');
 }
 const make = (...args: string[]): Promise<string> => identity(...args, '--keys', join(folder, 'private'));
@@ -53,6 +55,20 @@ describe('hybrid identity', () => {
       if (token === undefined || publicKey === undefined) throw new Error('no token or no key');
       expect(isSignedBy(token, publicKey)).toBe(true);
       expect(isSignedBy({ ...token, signed: `${token.signed}x` }, publicKey)).toBe(false);
+    },
+  );
+
+  it.each(['new', 'rotate', 'jwks'])(
+    '%s leaves alone the documents of another issuer of the same path',
+    async (verb) => {
+      await make('new');
+      const before = publishedKeys();
+      const keys = verb === 'jwks' ? [] : ['--keys', join(folder, 'private')];
+      await expect(identityOf('https://other.example.com/identity/staging', verb, ...keys)).rejects.toThrow(
+        `documents of ${ISSUER}, not of https://other.example.com`,
+      );
+      expect(publishedKeys()).toEqual(before);
+      expect(await identity('jwks', '--check')).toContain('serves these keys');
     },
   );
 

@@ -130,6 +130,15 @@ describe('a deployment whose settings name an issuer', () => {
     expect(events).toEqual([]);
   });
 
+  it('makes nothing at all where the folder holds the documents of another environment', async () => {
+    await openPublishedKeys(publicFolder, 'https://production.example/identity').write([
+      createIdentityKeyPair('ES256').publicKey,
+    ]);
+    const { tools, options, events } = world(() => false);
+    await expect(deploy(options, tools)).rejects.toThrow('documents of https://production.example/identity');
+    expect(events).toEqual([]);
+  });
+
   it('makes nothing at all without the private key, unless the worker has it from before', async () => {
     await publish();
     const first = world(() => true);
