@@ -36,10 +36,11 @@ export function createMcuTarget({ spec, clock, hubs }: McuTargetOptions): Target
     const model = `${call.model.name}/${call.variant}`;
     // Not the request's own id: callers choose those, and two may choose the same.
     const id = crypto.randomUUID();
-    turn += 1;
+    // Of this call alone: others take their turns while it waits.
+    const first = (turn += 1);
     let last: FailedResult = failed('not_ready', 'no device is connected');
     for (let tried = 0; tried < shards && !signal.aborted; tried += 1) {
-      const hub = reachable.hub(pool, (turn + tried) % shards);
+      const hub = reachable.hub(pool, (first + tried) % shards);
       const cancel = (): void => {
         hub.cancel(id).catch(() => undefined);
       };
@@ -47,10 +48,11 @@ export function createMcuTarget({ spec, clock, hubs }: McuTargetOptions): Target
       try {
         const answer = await hub.infer({ id, pool, model, inputs, timeoutMs: endAtMs - clock.now() });
         if (answer.kind === 'answered') return toPredictions(answer.items, call, inputs.length);
-        last = failed(answer.reason, answer.detail, { retryAfterMs: answer.retryAfterMs });
-        if (answer.nobody !== true && answer.reason !== 'throttled' && answer.reason !== 'not_ready') return last;
+        const failure = failed(answer.reason, answer.detail, { retryAfterMs: answer.retryAfterMs });
+        if (answer.nobody !== true && answer.reason !== 'throttled' && answer.reason !== 'not_ready') return failure;
+        last = moreTelling(last, failure);
       } catch {
-        last = failed('cut', 'the hub of the devices broke off');
+        last = moreTelling(last, failed('cut', 'the hub of the devices broke off'));
       } finally {
         signal.removeEventListener('abort', cancel);
       }
@@ -82,6 +84,11 @@ export function createMcuTarget({ spec, clock, hubs }: McuTargetOptions): Target
       }
     },
   };
+}
+
+/** Devices that are busy, or may be there, say more of a pool than a shard that has none. */
+function moreTelling(before: FailedResult, failure: FailedResult): FailedResult {
+  return failure.reason === 'not_ready' && before.reason !== 'not_ready' ? before : failure;
 }
 
 function inputsOf({ input }: TargetCall): readonly (Float32Array | string)[] | undefined {

@@ -47,6 +47,25 @@ describe('a pool of microcontrollers', () => {
     expect(await infer(target)).toMatchObject({ kind: 'answered', predictions: [{ label: 'dark' }] });
   });
 
+  it('asks each shard once, whatever other requests ask meanwhile', async () => {
+    for (const place of ['factory/0', 'factory/1', 'factory/2']) {
+      const { target } = open(3, { [place]: answer(1, 0) });
+      const results = await Promise.all(Array.from({ length: 7 }, () => infer(target)));
+      expect(results.map(({ kind }) => kind)).toEqual(Array.from({ length: 7 }, () => 'answered'));
+    }
+  });
+
+  it.each<[string, HubAnswer | Error, string]>([
+    ['busy', { kind: 'failed', reason: 'throttled', detail: 'every window is full' }, 'throttled'],
+    ['broken', new Error('secret'), 'cut'],
+  ])('is not said to be empty where one shard is %s and the others have nobody', async (_name, seen, reason) => {
+    for (const place of ['factory/0', 'factory/1', 'factory/2']) {
+      const { target } = open(3, { [place]: seen });
+      expect(await infer(target)).toMatchObject({ kind: 'failed', reason });
+      expect(target.unreachable).toBeUndefined();
+    }
+  });
+
   it('is left out of plans for a moment where nobody was there', async () => {
     const { target, world } = open(2, {});
     expect(target.unreachable).toBeUndefined();
