@@ -8,7 +8,9 @@ import { BATCH_TOKEN_PREFIX } from '../../shared/names.ts';
 import type { ApiKeySpec } from '../../shared/schema/config.ts';
 import type { ConfigInForce } from '../ports.ts';
 
-export type Scope = ApiKeySpec['scopes'][number];
+type Scope = ApiKeySpec['scopes'][number];
+/** What a caller is about to do. Sending and reading batches needs the scope `infer`, and a key of one's own. */
+type Purpose = Scope | 'batches';
 export type Caller = { readonly tenant: string; readonly keyId: string | null };
 
 export type Access = {
@@ -32,14 +34,14 @@ const OPEN_CALLER: Caller = { tenant: 'open', keyId: null };
 
 export async function identify(
   apiKey: string | undefined,
-  scope: Scope,
+  purpose: Purpose,
   inForce: ConfigInForce,
   access: Access,
 ): Promise<Caller> {
   if (access.batchTenantOf !== undefined && apiKey?.startsWith(BATCH_TOKEN_PREFIX) === true) {
     const tenant = await access.batchTenantOf(apiKey);
     if (tenant === undefined) throw new GatewayError('unauthorized', "This batch's time is over.");
-    if (scope !== 'infer') throw new GatewayError('forbidden', 'A batch may ask for answers and nothing else.');
+    if (purpose !== 'infer') throw new GatewayError('forbidden', 'A batch may ask for answers and nothing else.');
     return { tenant, keyId: 'batch' };
   }
   const door = doorOf(inForce, access);
@@ -60,6 +62,7 @@ export async function identify(
     return { tenant: 'default', keyId: 'deployment' };
   const key = findKey(digest, inForce.config.api_keys);
   if (key === undefined || !key.enabled) throw new GatewayError('unauthorized', 'This API key is not known.');
+  const scope = purpose === 'batches' ? 'infer' : purpose;
   if (!key.scopes.includes(scope))
     throw new GatewayError('forbidden', `This API key does not have the scope "${scope}".`);
   return { tenant: key.tenant, keyId: key.id };

@@ -25,7 +25,7 @@ const BATCH_ID = /^[0-9a-f-]{36}$/;
 export async function batchEndpoint(exchange: Exchange, path: readonly string[]): Promise<Response> {
   const { request, services } = exchange;
   const inForce = await services.config.ready(exchange.keepAlive);
-  const { tenant } = await identify(apiKeyFrom(request.headers), 'infer', inForce, services.access);
+  const { tenant } = await identify(apiKeyFrom(request.headers), 'batches', inForce, services.access);
   const { batches } = services;
   if (batches === undefined) {
     throw new GatewayError('not_configured', 'Batches need BATCH_BUCKET, BATCH_QUEUE_URL, BATCH_KEY and TABLE_NAME.');

@@ -1,5 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { BATCH_TOKEN_PREFIX } from '../../../../shared/names.ts';
 import { createMemoryBatches, type MemoryBatches } from '../../../fakes/memory-batches.ts';
 import { createHarness, type Harness } from '../../harness.ts';
 
@@ -40,6 +41,29 @@ describe('an upload', () => {
     expect([response.status, response.headers.get('x-error-code')]).toEqual([499, 'client_closed_request']);
     expect([...batches.held.values()].map(({ batch }) => batch.state)).toEqual(['receiving']);
     expect(harness.lines.filter((entry) => entry.includes('"level":"error"'))).toEqual([]);
+  });
+});
+
+describe('the token with which a batch asks its lines', () => {
+  const token = { authorization: `Bearer ${BATCH_TOKEN_PREFIX}x` };
+
+  it('asks for answers and nothing else: it makes, reads and ends no batches', async () => {
+    const access = { deploymentKeySha256: undefined, waitForStoredConfig: false, batchTenantOf: async () => 'open' };
+    harness = createHarness({ batches, access });
+    const id = await sent();
+    const answered = await harness.post({ model_name: 'mood', input_data: 'hi' }, token);
+    expect(answered.status).toBe(200);
+    for (const [path, method] of [
+      ['/v1/batches', 'POST'],
+      [`/v1/batches/${id}`, 'GET'],
+      [`/v1/batches/${id}/results`, 'GET'],
+      [`/v1/batches/${id}`, 'DELETE'],
+    ] as const) {
+      const body = method === 'POST' ? { body: line } : {};
+      const response = await ask(path, { method, headers: { ...lines, ...token }, ...body });
+      expect([path, method, response.status]).toEqual([path, method, 403]);
+    }
+    expect([...batches.held.values()].map(({ batch }) => batch.state)).toEqual(['queued']);
   });
 });
 
