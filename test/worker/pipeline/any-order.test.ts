@@ -44,14 +44,14 @@ const world = fc.record({
   burstUsd: fc.constantFrom(0.005, 0.015, 0.035, 1),
   most: fc.constantFrom(1, 2, 100),
   retries: fc.constantFrom(0, 1, 100),
-  policy: fc.constantFrom(0, 1),
+  policy: fc.constantFrom(0, 0, 1),
 });
 
 const request = fc.record({
-  inputs: fc.integer({ min: 1, max: 3 }),
-  priority: fc.constantFrom('low', 'high'),
+  inputs: fc.constantFrom(1, 1, 1, 2, 3),
+  priority: fc.constantFrom('low', 'high', 'high'),
   /** All but the first two hold the edge and one other place at once, not in sequence: for `high` the other begins early. */
-  latency: fc.constantFrom(undefined, 25, 32.5, 39, 42.5, 45.5, 51),
+  latency: fc.constantFrom(undefined, 25, 32.5, 32.5, 32.5, 39, 42.5, 42.5, 45.5),
   /** Of each input's answer; null: the attempt fails. Taken in turn by the attempts of the request. */
   answers: fc.array(fc.option(fc.constantFrom(0.3, 0.85, 0.95)), { minLength: 12, maxLength: 12 }),
 });
@@ -129,10 +129,10 @@ describe('requests at once, whatever order their attempts end in', () => {
           }
         },
       ),
-      { numRuns: 400 },
+      { numRuns: 600 },
     );
     // The property says something only where requests are in one another's way.
-    expect(Math.min(contended, speculated)).toBeGreaterThan(10);
+    expect(Math.min(contended, speculated)).toBeGreaterThan(30);
   });
 });
 
