@@ -12,6 +12,8 @@ import type { ChosenCanary } from './plan-types.ts';
 
 export type ChosenPolicy = {
   readonly policy: BasePolicy;
+  /** Names the rule and the arm, whatever else the label says: answers of one way are no answers of another. */
+  readonly way: string;
   /** The only places it may use; undefined: any. */
   readonly targets: readonly string[] | undefined;
   /** For people and dashboards: `cascade`, `rule vip: split b: cheapest`. */
@@ -20,7 +22,10 @@ export type ChosenPolicy = {
   readonly canary: ChosenCanary | undefined;
 };
 
-export function choosePolicy(facts: Facts): ChosenPolicy {
+/** All that the choice depends on: known before anything is estimated. */
+export type ChoiceFacts = Pick<Facts, 'requirements' | 'caller' | 'inputChars' | 'route' | 'random' | 'arms' | 'nowMs'>;
+
+export function choosePolicy(facts: ChoiceFacts): ChosenPolicy {
   const { policy } = facts.route;
   const rule = ruleOf(facts);
   return rule === undefined
@@ -28,39 +33,37 @@ export function choosePolicy(facts: Facts): ChosenPolicy {
     : resolve(rule.policy, facts, `rule ${rule.name}: `, `${facts.route.name}/${rule.name}`);
 }
 
-/** What conditions look at. */
-type Conditions = Pick<Facts, 'requirements' | 'caller' | 'inputChars'>;
-
-/** The rule that chooses for this request, or undefined: the route itself does. Known before anything else is. */
-export function ruleOf(facts: Conditions & Pick<Facts, 'route'>): RuleSpec | undefined {
+/** The rule that chooses for this request, or undefined: the route itself does. */
+function ruleOf(facts: ChoiceFacts): RuleSpec | undefined {
   return facts.route.rules?.find(({ when }) => holds(when, facts));
 }
 
-type RuleSpec = NonNullable<Facts['route']['rules']>[number];
+type RuleSpec = NonNullable<ChoiceFacts['route']['rules']>[number];
 
-function resolve(policy: RoutePolicy, facts: Facts, prefix: string, place: string): ChosenPolicy {
+function resolve(policy: RoutePolicy, facts: ChoiceFacts, prefix: string, place: string): ChosenPolicy {
   switch (policy.kind) {
     case 'cascade':
     case 'cheapest':
     case 'fastest':
     case 'most_accurate':
-      return { policy, targets: undefined, label: `${prefix}${policy.kind}`, canary: undefined };
+      return { policy, way: place, targets: undefined, label: `${prefix}${policy.kind}`, canary: undefined };
     case 'split':
-      return toChosen(armAt(policy.arms, drawOf(policy.sticky, facts, place)), `${prefix}split`);
+      return toChosen(armAt(policy.arms, drawOf(policy.sticky, facts, place)), place, `${prefix}split`);
     case 'canary': {
-      const key = canaryKey(place, policy.canary);
+      const key = armKey(place, policy.canary);
       const stopped = isStopped(key, facts);
       const isChosen = !stopped && drawOf(policy.sticky, facts, place) < policy.share;
       if (isChosen)
-        return { ...toChosen(policy.canary, `${prefix}canary`), canary: { key, stop: stopPolicy(policy.stop) } };
-      return toChosen(policy.base, `${prefix}canary${stopped ? ' (stopped)' : ''}`);
+        return { ...toChosen(policy.canary, place, `${prefix}canary`), canary: { key, stop: stopPolicy(policy.stop) } };
+      return toChosen(policy.base, place, `${prefix}canary${stopped ? ' (stopped)' : ''}`);
     }
   }
 }
 
-function toChosen(arm: PolicyArm, label: string): ChosenPolicy {
+function toChosen(arm: PolicyArm, place: string, label: string): ChosenPolicy {
   return {
     policy: arm.policy,
+    way: armKey(place, arm),
     targets: arm.targets,
     label: `${label} ${arm.name}: ${arm.policy.kind}`,
     canary: undefined,
@@ -80,12 +83,12 @@ function stopPolicy(stop: CanaryStop = CANARY_STOP): BreakerPolicy {
 
 const LONGEST_HOLD = 8;
 
-function canaryKey(place: string, arm: PolicyArm): string {
+function armKey(place: string, arm: PolicyArm): string {
   return `${place}/${arm.name}`;
 }
 
 /** One request may try a stopped canary again when its time is over: half open, it is busy for the others. */
-function isStopped(key: string, facts: Facts): boolean {
+function isStopped(key: string, facts: ChoiceFacts): boolean {
   const breaker = facts.arms?.[key];
   if (breaker === undefined) return false;
   const verdict = breakerVerdict(breaker, facts.nowMs);
@@ -93,13 +96,13 @@ function isStopped(key: string, facts: Facts): boolean {
 }
 
 /** Sticky draws hash the key with the route, so that one tenant is not first in line for every canary there is. */
-function drawOf(sticky: Sticky = 'none', facts: Facts, place: string): number {
+function drawOf(sticky: Sticky = 'none', facts: ChoiceFacts, place: string): number {
   const { caller, random } = facts;
   if (sticky === 'none' || caller === undefined) return drawFor(random, CHANCE_OF.arm);
   return drawOfText(`${place}\n${keyOf(sticky, caller)}`);
 }
 
-function keyOf(sticky: Exclude<Sticky, 'none'>, caller: NonNullable<Facts['caller']>): string {
+function keyOf(sticky: Exclude<Sticky, 'none'>, caller: NonNullable<ChoiceFacts['caller']>): string {
   if (sticky === 'request') return caller.requestId;
   if (sticky === 'tenant') return caller.tenant;
   return valueOf(caller.metadata, sticky.metadata) ?? caller.requestId;
@@ -118,7 +121,7 @@ function armAt<A extends { readonly weight: number }>(arms: readonly A[], draw: 
   return last;
 }
 
-function holds(when: RuleCondition, facts: Conditions): boolean {
+function holds(when: RuleCondition, facts: ChoiceFacts): boolean {
   const { requirements, caller, inputChars } = facts;
   if (when.priorities?.includes(requirements.priority) === false) return false;
   if (when.complexities?.includes(requirements.complexity) === false) return false;

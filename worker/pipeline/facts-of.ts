@@ -18,11 +18,7 @@ export function factsOf(trip: Trip, services: Services, keepAlive: KeepAlive): F
     nowMs,
     deadlineAtMs: trip.deadlineAtMs,
     random: trip.random,
-    caller: {
-      tenant: trip.caller?.tenant ?? '',
-      requestId: trip.requestId,
-      metadata: request.metadata ?? NO_METADATA,
-    },
+    caller: callerOf(trip),
     requirements: request.requirements,
     itemCount: inputCount(request.input),
     inputBytes: inputBytes(request.input),
@@ -42,6 +38,16 @@ export function factsOf(trip: Trip, services: Services, keepAlive: KeepAlive): F
         ? undefined
         : acceptConfidenceOf(services.guard.standings(served.route, served.model, keepAlive)),
     gatewayPrice: config.gateway_price,
+  };
+}
+
+/** Who asks, as far as rules and sticky arms may look. */
+export function callerOf(trip: Trip): NonNullable<Facts['caller']> {
+  const { request } = trip.mustHaveParsed();
+  return {
+    tenant: trip.caller?.tenant ?? '',
+    requestId: trip.requestId,
+    metadata: request.metadata ?? NO_METADATA,
   };
 }
 

@@ -35,7 +35,7 @@ async function answer(trip: Trip, incoming: Incoming, services: Services): Promi
   trip.parsed = await parse(wire, config, incoming.parseInput);
   admit(trip.parsed.request.requirements.priority, services.state, services.clock.now(), config.limits);
 
-  const key = cacheScope(trip.caller, trip.parsed);
+  const key = cacheScope(trip, services);
   const found = key.readable ? services.cache.local(key.text) : undefined;
   if (found !== undefined) return answered(fromCache(found, 'hit', 'an exact answer was cached', [], trip.actual()));
 

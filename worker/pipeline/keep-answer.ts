@@ -2,28 +2,26 @@
  * What may be cached and under which key. Only whole, accepted answers are kept: a best effort is not repeated from memory.
  */
 import { cacheKey } from '../../shared/cache/key.ts';
-import { ruleOf } from '../../shared/decide/choose-policy.ts';
-import type { InferRequest } from '../../shared/schema/infer-request.ts';
+import { choosePolicy } from '../../shared/decide/choose-policy.ts';
 import type { AnsweredItem } from '../../shared/schema/infer-result.ts';
 import type { ModelInput } from '../../shared/schema/model-input.ts';
-import type { Served } from './config-index.ts';
-import type { Caller } from './identify.ts';
+import { callerOf } from './facts-of.ts';
 import type { Incoming } from './incoming.ts';
 import { inputChars } from './input-size.ts';
-import type { ParsedRequest } from './parse.ts';
 import type { Services } from './services.ts';
 import type { Trip } from './trip.ts';
 
 export type AnswerKey = { readonly text: string; readonly readable: boolean; readonly writable: boolean };
 
-export function cacheScope(caller: Caller, { request, served }: ParsedRequest): AnswerKey {
+export function cacheScope(trip: Trip, services: Services): AnswerKey {
+  const { request, served } = trip.mustHaveParsed();
   const on = served.route.cache.ttl_ms > 0 && request.cacheMode !== 'bypass' && isRepeatable(request.input);
   return {
     text: on
       ? cacheKey(request, {
-          tenant: caller.tenant,
+          tenant: trip.caller?.tenant ?? '',
           modelVersion: served.model.version,
-          routeFingerprint: `${served.routeFingerprint}${ruleName(caller, request, served)}`,
+          routeFingerprint: `${served.routeFingerprint}${wayOf(trip, services)}`,
         })
       : '',
     readable: on && request.cacheMode === 'default' && !request.explain,
@@ -31,12 +29,21 @@ export function cacheScope(caller: Caller, { request, served }: ParsedRequest): 
   };
 }
 
-/** Under another rule another answer may be right enough. */
-function ruleName({ tenant }: Caller, request: InferRequest, { route }: Served): string {
-  if (route.rules === undefined) return '';
-  const asking = { tenant, requestId: '', metadata: request.metadata ?? {} };
-  const { requirements, input } = request;
-  return ` ${ruleOf({ route, requirements, caller: asking, inputChars: inputChars(input) })?.name ?? ''}`;
+/** Under another rule another answer may be right enough, and on another arm it is not that arm's. */
+function wayOf(trip: Trip, { state, clock }: Services): string {
+  const { request, served } = trip.mustHaveParsed();
+  const { route } = served;
+  if (route.rules === undefined && route.policy.kind !== 'split' && route.policy.kind !== 'canary') return '';
+  const { way } = choosePolicy({
+    route,
+    requirements: request.requirements,
+    caller: callerOf(trip),
+    inputChars: inputChars(request.input),
+    random: trip.random,
+    arms: state.arms,
+    nowMs: clock.now(),
+  });
+  return ` ${way}`;
 }
 
 export function keepAnswer(

