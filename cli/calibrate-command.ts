@@ -8,6 +8,7 @@ import { calibrateInOrder, type ReferenceRow } from '../shared/guard/calibrate-i
 import type { CalibratedShortcut } from '../shared/guard/calibration-record.ts';
 import { readLabelledText } from '../local/data/read-labelled-text.ts';
 import { rowsFromGateway, rowsFromScores } from './reference-rows.ts';
+import { UserError } from './user-error.ts';
 
 export type CalibrateContext = {
   readonly out: (text: string) => void;
@@ -15,6 +16,8 @@ export type CalibrateContext = {
   readonly note: (text: string) => void;
   readonly nowMs: number;
   readonly apiKey: string | undefined;
+  /** Of the model's shipped cascade; undefined where there is none. */
+  readonly shortcutsOf: (model: string) => Promise<readonly string[] | undefined>;
 };
 
 type Options = {
@@ -23,7 +26,7 @@ type Options = {
   readonly scores?: string;
   readonly data?: string;
   readonly url: string;
-  readonly shortcuts: string;
+  readonly shortcuts?: string;
   readonly reference: string;
   readonly against: string;
   readonly minAgreement: number;
@@ -40,7 +43,7 @@ export function createCalibrateCommand(context: CalibrateContext): Command {
     .option('--scores <file>', 'CSV with <variant>_predicted, <variant>_confidence and label per row')
     .option('--data <file>', 'CSV with texts to ask a running gateway')
     .option('--url <url>', 'that gateway', 'http://127.0.0.1:8787')
-    .option('--shortcuts <variants>', 'in the order of the cascade', 'micro,base')
+    .option('--shortcuts <variants>', "in the order of the cascade (default: those of the model's shipped one)")
     .option('--reference <variant>', 'the reference variant', 'large')
     .option('--against <what>', 'reference (shadow labels) or labels', 'reference')
     .option('--min-agreement <ratio>', 'share of accepted answers that must agree', ratio, 0.97)
@@ -51,7 +54,11 @@ export function createCalibrateCommand(context: CalibrateContext): Command {
 }
 
 async function run(options: Options, context: CalibrateContext): Promise<void> {
-  const shortcuts = options.shortcuts.split(',').filter((name) => name !== '');
+  const shortcuts =
+    options.shortcuts?.split(',').filter((name) => name !== '') ?? (await context.shortcutsOf(options.model)) ?? [];
+  if (shortcuts.length === 0) {
+    throw new UserError(`Say --shortcuts: no cascade with a step before the reference ships for ${options.model}.`);
+  }
   const rows = await readRows(options, shortcuts, context);
   const calibrated = calibrateInOrder(
     rows,

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { shippedShortcuts } from '../../cli/shipped-shortcuts.ts';
+import { REPOSITORY_ROOT } from '../../local/bundle-worker.ts';
 import { createCalibrateCommand } from '../../cli/calibrate-command.ts';
 
 const NOW_MS = Date.parse('2026-11-24T08:00:00.000Z');
@@ -20,7 +22,9 @@ describe('the calibrate command', () => {
     server = undefined;
   });
 
-  async function run(...options: string[]): Promise<{ out: string; notes: string[] }> {
+  const run = (...options: string[]) => runFor('mood', '--shortcuts', 'micro', ...options);
+
+  async function runFor(model: string, ...options: string[]): Promise<{ out: string; notes: string[] }> {
     let out = '';
     const notes: string[] = [];
     const command = createCalibrateCommand({
@@ -28,8 +32,9 @@ describe('the calibrate command', () => {
       note: (text) => notes.push(text),
       nowMs: NOW_MS,
       apiKey: undefined,
+      shortcutsOf: shippedShortcuts,
     }).exitOverride();
-    await command.parseAsync(['--model', 'mood', '--shortcuts', 'micro', ...options], { from: 'user' });
+    await command.parseAsync(['--model', model, ...options], { from: 'user' });
     return { out, notes };
   }
 
@@ -40,6 +45,19 @@ describe('the calibrate command', () => {
     );
     return ['label,micro_predicted,micro_confidence,large_predicted,large_confidence', ...lines].join('\n');
   }
+
+  it.each([
+    ['intent', ['micro', 'small']],
+    ['banking', ['micro', 'small']],
+  ])('calibrates the steps of the shipped cascade of %s where none is named', async (model, steps) => {
+    const scored = join(REPOSITORY_ROOT, 'models', model, 'validation-scores.csv.gz');
+    const { out } = await runFor(model, '--scores', scored);
+    expect((JSON.parse(out) as { shortcut: string }[]).map(({ shortcut }) => shortcut)).toEqual(steps);
+  });
+
+  it('asks for the steps of a model that ships no cascade', async () => {
+    await expect(runFor('nobody', '--scores', 'any.csv')).rejects.toThrow('Say --shortcuts');
+  });
 
   it('makes a record from a file of scores, gzip or not, on request into a file', async () => {
     const file = join(folder, 'scores.csv');
