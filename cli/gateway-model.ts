@@ -15,6 +15,13 @@ const modelSchema = z.object({
   variants: z.array(z.object({ name: z.string() })),
 });
 
+/** Whatever it takes: to tell a model that cannot be evaluated from somebody else's answer. */
+const anyModelSchema = z.object({
+  name: z.string(),
+  input: z.object({ kind: z.string() }),
+  labels: z.array(z.string()),
+});
+
 const listSchema = z.object({ models: z.array(z.object({ name: z.string() })) });
 
 export type GatewayModel = z.infer<typeof modelSchema>;
@@ -29,7 +36,13 @@ export async function describeModel(url: string, name: string, apiKey: string | 
     );
   }
   const model = modelSchema.safeParse(value);
-  if (status === 200 && model.success) return model.data;
+  if (status === 200 && model.success && model.data.labels.length > 0) return model.data;
+  const other = anyModelSchema.safeParse(value);
+  if (status === 200 && other.success) {
+    throw new UserError(
+      `${name} cannot be evaluated: it takes ${other.data.input.kind} input${other.data.labels.length === 0 ? ' and answers without labels' : ''}; classifiers of texts and images can.`,
+    );
+  }
   const known = listSchema.safeParse((await get(`${url}/v1/models`, apiKey)).value);
   if (status === 404 && known.success) {
     const names = known.data.models.map((entry) => entry.name).join(', ');

@@ -236,6 +236,20 @@ describe('eval refuses', () => {
     );
   });
 
+  it.each([
+    ['conversations', { input: { kind: 'chat' }, labels: [] }, 'takes chat input and answers without labels'],
+    ['numbers', { input: { kind: 'numbers' }, labels: ['a', 'b'] }, 'takes numbers input;'],
+    [
+      'texts, and answers with vectors',
+      { input: { kind: 'text' }, labels: [] },
+      'takes text input and answers without',
+    ],
+  ])('a model that takes %s, by saying so', async (_name, change, says) => {
+    const described = { name: 'intent', version: '1', out_of_scope_label: null, reference_variant: 'a', variants: [] };
+    gateway = await startFakeGateway(always, undefined, { ...described, ...change });
+    await expect(run(['--model', 'intent', '--data', file, '--url', gateway.url])).rejects.toThrow(says);
+  });
+
   it('a gateway that asks for a key', async () => {
     await expect(run(['--model', 'intent', '--data', file, '--url', await serve(always, 'secret')])).rejects.toThrow(
       /set API_KEY/,

@@ -50,6 +50,7 @@ export function nativeAnswer(label: string, variant: string, escalated = false):
 export async function startFakeGateway(
   reply: (request: FakeRequest) => FakeReply,
   apiKey?: string,
+  described: object = FAKE_MODEL,
 ): Promise<FakeGateway> {
   const requests: FakeRequest[] = [];
   const server = createServer((request, response) => {
@@ -64,7 +65,7 @@ export async function startFakeGateway(
     if (apiKey !== undefined && authorization !== `Bearer ${apiKey}`)
       return { status: 401, body: { error: { code: 'unauthorized', message: 'no' } } };
     if (request.url === '/v1/models') return { status: 200, body: { models: [FAKE_MODEL] } };
-    if (request.url === `/v1/models/${FAKE_MODEL.name}`) return { status: 200, body: FAKE_MODEL };
+    if (request.url === `/v1/models/${FAKE_MODEL.name}`) return { status: 200, body: described };
     if (request.url !== '/v1/infer')
       return { status: 404, body: { error: { code: 'not_found', message: 'nothing here' } } };
     let text = '';
