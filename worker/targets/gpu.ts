@@ -99,7 +99,9 @@ export function createGpuTarget({ spec, clock, secretOf, fetch: send }: GpuTarge
     } catch (error) {
       return failConnection(error);
     }
-    const answer = await readAnswer(response, MAX_ANSWER_BYTES, clock.now());
+    // How much comes back for tensors follows from the shapes that the caller sent.
+    const tooLong = call.input.kind === 'tensors' ? 'rejected' : 'garbage';
+    const answer = await readAnswer(response, MAX_ANSWER_BYTES, clock.now(), tooLong);
     if (answer.kind === 'failed') return answer;
     const predictions = predictionsOfAnswer(answer.outputs, call.model, remote, inputCount(call.input));
     return predictions === undefined

@@ -102,6 +102,28 @@ describe('a gpu target', () => {
     expect(await infer()).toMatchObject({ kind: 'failed', reason: 'garbage' });
   });
 
+  it.each([
+    ['tensors', 'rejected'],
+    ['texts', 'garbage'],
+  ] as const)('calls an answer to %s that is longer than can be held %s', async (kind, reason) => {
+    const server = await startOpenInferenceServer();
+    opened.push(server);
+    server.describeAs('mood', { name: 'mood', inputs: [], outputs: null });
+    server.answerWith(end(200, '{}', { 'content-length': String(64 * 1024 * 1024) }));
+    const remote = { name: 'mood', version: null, input: null, output: null };
+    const spec = gpuSpec(server.url, true, kind === 'tensors' ? { 'mood/micro': remote } : undefined);
+    const target = createGpuTarget({ spec, clock: { now: () => 0 }, secretOf: () => SERVER_TOKEN });
+    const call = textCall(['yes']);
+    const tensor = { name: 'X', datatype: 'FP32' as const, shape: [1], bytes: new Uint8Array(4) };
+    const wide: TargetCall = {
+      ...call,
+      model: { ...call.model, task: 'tensors', input: { kind: 'tensors', inputs: [tensor], outputs: [] } },
+      input: { kind: 'tensors', tensors: [tensor] },
+    };
+    const result = await target.infer(kind === 'tensors' ? wide : call, new AbortController().signal);
+    expect(result).toMatchObject({ kind: 'failed', reason });
+  });
+
   it('takes logits with their temperature', async () => {
     const server = await startOpenInferenceServer();
     opened.push(server);

@@ -14,10 +14,12 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
 
 export type Answered = { readonly kind: 'tensors'; readonly outputs: readonly NamedTensor[] };
 
+/** @param tooLong whose doing an answer above `maxBytes` is */
 export async function readAnswer(
   response: Response,
   maxBytes: number,
   nowMs: number,
+  tooLong: FailureReason = 'garbage',
 ): Promise<Answered | FailedResult> {
   if (!response.ok) {
     await response.body?.cancel();
@@ -26,7 +28,7 @@ export async function readAnswer(
   }
   const body = await readBytes(response, maxBytes);
   if (body === 'cut') return failed('cut', 'the answer broke off');
-  if (body === 'too_long') return failed('garbage', `the answer is longer than ${maxBytes} bytes`);
+  if (body === 'too_long') return failed(tooLong, `the answer is longer than ${maxBytes} bytes`);
   try {
     const { json, binary } = splitBody(body, response.headers.get(HEADER_LENGTH_HEADER));
     const value: unknown = JSON.parse(utf8.decode(json));
