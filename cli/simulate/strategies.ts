@@ -95,6 +95,7 @@ export function fixed(
       const leftMs = ask.deadlineAtMs - ask.nowMs;
       return {
         policy: name,
+        policyKind: 'cascade',
         canary: undefined,
         reason: name,
         attempts: stopsFor(ask).map((stop) => plannedAt(stop, config.targets, model, leftMs)),

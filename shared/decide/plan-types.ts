@@ -3,6 +3,7 @@
  * Owns types only.
  */
 import type { BreakerPolicy, TargetKind } from '../schema/config.ts';
+import type { BasePolicy } from '../schema/route-policy.ts';
 
 export type RefusalReason =
   | 'disabled'
@@ -105,6 +106,8 @@ export type ChosenCanary = { readonly key: string; readonly stop: BreakerPolicy 
 export type Plan = {
   /** With the rule, the arm and whatever else led to it: `rule vip: split b: cheapest`. */
   readonly policy: string;
+  /** What it comes down to. */
+  readonly policyKind: BasePolicy['kind'];
   readonly canary: ChosenCanary | undefined;
   /** One sentence for people: why this plan. */
   readonly reason: string;

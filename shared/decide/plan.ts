@@ -33,6 +33,7 @@ export function decide(facts: Facts): Plan {
   if (facts.route.hedge !== undefined) addHedges(attempts, leftMs);
   return {
     policy: chosen.label,
+    policyKind: chosen.policy.kind,
     canary: chosen.canary,
     reason: selection.reason,
     attempts,

@@ -378,30 +378,3 @@ describe('a rule on metadata', () => {
     ).not.toContain('canary-value');
   });
 });
-
-describe('the arms of a split', () => {
-  const config = configWith({
-    policy: {
-      kind: 'split',
-      sticky: { metadata: 'user' },
-      arms: [
-        { name: 'small', weight: 1, policy: { kind: 'cheapest' } },
-        { name: 'large', weight: 1, policy: { kind: 'most_accurate' } },
-      ],
-    },
-  });
-
-  it('never answer for one another from the cache: who is kept on one gets that one’s answers', async () => {
-    const harness = createHarness({ config });
-    const variantOf = new Map<string, string>();
-    for (let user = 0; user < 12; user += 1) {
-      const { body } = await harness.post({ ...ask, metadata: { user: `u${user}` } });
-      variantOf.set(`u${user}`, body.variant);
-    }
-    const fresh = await Promise.all(
-      [...variantOf.keys()].map((user) => harness.post({ ...ask, cache: 'bypass', metadata: { user } })),
-    );
-    expect([...variantOf.values()]).toEqual(fresh.map(({ body }) => body.variant));
-    expect(new Set(variantOf.values())).toEqual(new Set(['micro', 'large']));
-  });
-});
