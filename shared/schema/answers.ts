@@ -141,6 +141,18 @@ export const guaranteeAnswerSchema = z.looseObject({
   shortcuts: z.array(z.looseObject({ shortcut: z.string(), state: z.string(), threshold: z.nullable(z.number()) })),
 });
 
+export const devicesAnswerSchema = z.looseObject({
+  devices: z.array(
+    z.looseObject({
+      id: z.string(),
+      pool: z.string(),
+      enabled: z.boolean(),
+      connected: z.boolean(),
+      last_seen: z.nullable(z.string()),
+    }),
+  ),
+});
+
 export const readinessAnswerSchema = z.looseObject({
   ready: z.boolean(),
   config: z.looseObject({

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { checkConfig } from '../../../shared/config/check-config.ts';
 import { quantizeUnit } from '../../../shared/device/tensor.ts';
+import { devicesAnswerSchema } from '../../../shared/schema/answers.ts';
 import type { Config } from '../../../shared/schema/config.ts';
 import { admissionOf, admitting } from '../../../worker/devices/admission.ts';
 import { answeringBy } from '../../../worker/devices/answer-question.ts';
@@ -170,7 +171,9 @@ describe('the list of devices', () => {
       threshold: 0.9,
       lastSeenMs: 1_700_000_000_000,
     };
-    expect(await open([record]).devices.list(config)).toMatchObject([
+    const devices = await open([record]).devices.list(config);
+    expect(devicesAnswerSchema.safeParse({ devices }).error?.issues ?? []).toEqual([]);
+    expect(devices).toMatchObject([
       {
         id: 'one',
         connected: true,

@@ -44,7 +44,14 @@ describe('the OpenAPI document', () => {
     const ids = Object.values(paths).flatMap((methods) => Object.values(methods).map(({ operationId }) => operationId));
     expect(new Set(ids).size).toBe(ids.length);
     expect(ids).toEqual(
-      expect.arrayContaining(['infer', 'createChatCompletion', 'createEmbedding', 'modelInferVersion', 'ready']),
+      expect.arrayContaining([
+        'infer',
+        'createChatCompletion',
+        'createEmbedding',
+        'modelInferVersion',
+        'listDevices',
+        'ready',
+      ]),
     );
   });
 

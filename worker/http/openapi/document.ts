@@ -5,6 +5,7 @@ import * as z from 'zod/mini';
 import { errorStatuses } from '../../../shared/errors.ts';
 import { PRODUCT_NAME, PRODUCT_VERSION } from '../../../shared/names.ts';
 import {
+  devicesAnswerSchema,
   errorAnswerSchema,
   guaranteeAnswerSchema,
   inferAnswerSchema,
@@ -71,6 +72,14 @@ function nativePaths(): Paths {
         summary: 'What a route promises, and how each shortcut stands.',
         parameters: [nameInPath],
         answer: guaranteeAnswerSchema,
+      }),
+    },
+    '/v1/devices': {
+      get: operation({
+        ...common,
+        id: 'listDevices',
+        summary: 'Every microcontroller of the configuration, connected or not.',
+        answer: devicesAnswerSchema,
       }),
     },
     '/v1/metrics': {
