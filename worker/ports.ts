@@ -119,7 +119,8 @@ export type LocalCache<V> = {
 
 /** Answers kept beyond one isolate. Values are JSON text; nothing but 2xx answers is ever put. */
 export type SharedCache = {
-  get(key: string): Promise<string | undefined>;
+  /** @param mostMs a look-up that takes longer is a miss; absent: the cache's own bound */
+  get(key: string, mostMs?: number): Promise<string | undefined>;
   put(key: string, value: string, ttlMs: number): Promise<void>;
 };
 

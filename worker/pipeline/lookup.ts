@@ -16,7 +16,7 @@ export type AnswerCache = {
   /** Fresh answers of this isolate. */
   local(key: string): CachedAnswer | undefined;
   /** Fresh answers of other isolates nearby; copied into this one. */
-  shared(key: string): Promise<CachedAnswer | undefined>;
+  shared(key: string, mostMs: number): Promise<CachedAnswer | undefined>;
   /** Answers past their freshness, for when everything failed. */
   stale(key: string): Promise<CachedAnswer | undefined>;
   put(
@@ -27,8 +27,8 @@ export type AnswerCache = {
 };
 
 export function createAnswerCache(local: LocalCache<StoredAnswer>, shared: SharedCache, clock: Clock): AnswerCache {
-  async function readShared(key: string): Promise<StoredAnswer | undefined> {
-    const text = await shared.get(key);
+  async function readShared(key: string, mostMs?: number): Promise<StoredAnswer | undefined> {
+    const text = await shared.get(key, mostMs);
     return text === undefined ? undefined : storedFrom(text);
   }
 
@@ -37,8 +37,8 @@ export function createAnswerCache(local: LocalCache<StoredAnswer>, shared: Share
       const stored = local.get(key);
       return stored !== undefined && isBetween(stored, stored.freshUntilMs, clock.now()) ? stored.answer : undefined;
     },
-    async shared(key) {
-      const stored = await readShared(key);
+    async shared(key, mostMs) {
+      const stored = await readShared(key, mostMs);
       if (stored === undefined || !isBetween(stored, stored.freshUntilMs, clock.now())) return undefined;
       local.set(key, stored, sizeOf(key, stored));
       return stored.answer;

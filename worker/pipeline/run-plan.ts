@@ -16,6 +16,9 @@ import { warmTooCold } from './warm.ts';
 /** `shared`: an answer of another isolate, found before anything left this one. */
 export type Ran = { readonly execution: Execution; readonly shared: CachedAnswer | undefined };
 
+/** Of the time that is left: the place behind the shared cache must still have its chance. */
+const LOOK_SHARE = 0.25;
+
 export async function runPlan(
   plan: Plan,
   key: AnswerKey,
@@ -49,7 +52,8 @@ export async function runPlan(
     onNotReady: (target, call, retryAfterMs) =>
       keepWaking(target, call, retryAfterMs, services, config.breaker, incoming.keepAlive),
     beforeRemote: async () => {
-      shared = key.readable ? await services.cache.shared(key.text) : undefined;
+      const mostMs = LOOK_SHARE * (trip.deadlineAtMs - clock.now());
+      shared = key.readable ? await services.cache.shared(key.text, mostMs) : undefined;
       return shared !== undefined;
     },
   });

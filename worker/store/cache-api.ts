@@ -32,12 +32,12 @@ export function createCacheApi(options: CacheApiOptions): SharedCache {
   let hasWorked = false;
 
   /** Undefined for every kind of trouble. Where the platform has no cache each call would fail alike: so one is enough. */
-  async function withCache<T>(use: (cache: HttpCache) => Promise<T>): Promise<T | undefined> {
+  async function withCache<T>(use: (cache: HttpCache) => Promise<T>, mostMs = timeoutMs): Promise<T | undefined> {
     if (off) return undefined;
     try {
       const cache = await options.open();
       if (cache !== undefined) {
-        const found = await within(use(cache), timeoutMs);
+        const found = await within(use(cache), Math.min(timeoutMs, mostMs));
         hasWorked = true;
         return found;
       }
@@ -49,13 +49,13 @@ export function createCacheApi(options: CacheApiOptions): SharedCache {
   }
 
   return {
-    async get(key) {
+    async get(key, mostMs) {
       if (off) return undefined;
       const url = await urlOf(key);
       return withCache(async (cache) => {
         const response = await cache.match(url);
         return response === undefined || !response.ok ? undefined : response.text();
-      });
+      }, mostMs);
     },
     async put(key, value, ttlMs) {
       const ttlSeconds = Math.floor(ttlMs / 1000);

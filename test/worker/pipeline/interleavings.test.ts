@@ -102,6 +102,18 @@ describe('a look into the shared cache', () => {
   });
 });
 
+describe('a caller in a hurry', () => {
+  it('waits for the shared cache no longer than a quarter of what is left', async () => {
+    const harness = createHarness({ config: configWith({ policy: { kind: 'most_accurate' } }) });
+    const waits: unknown[] = [];
+    Object.assign(harness.services.cache, {
+      shared: async (_key: string, mostMs: unknown) => void waits.push(mostMs),
+    });
+    await harness.post({ ...ask, placement: 'cloud', latency_requirement: 60 });
+    expect(waits).toEqual([15]);
+  });
+});
+
 describe('max_concurrency', () => {
   it('holds for attempts that were planned while there was room', async () => {
     const config = configWith({}, (spec) => (spec.id === 'lambda' ? { ...spec, max_concurrency: 2 } : spec));

@@ -57,7 +57,7 @@ describe('the answer cache', () => {
   it.each(answers)('gives another isolate %s as it was', async (_name, answer) => {
     const { isolate } = caches();
     await isolate().answers.put('key', answer, lifetime);
-    expect(await isolate().answers.shared('key')).toEqual(answer);
+    expect(await isolate().answers.shared('key', 40)).toEqual(answer);
     expect(await isolate().answers.stale('key')).toEqual(answer);
   });
 
@@ -68,7 +68,7 @@ describe('the answer cache', () => {
   ])('takes %s in the shared cache for a miss', async (text) => {
     const { shared, isolate } = caches();
     await shared.put('key', text, 60_000);
-    expect(await isolate().answers.shared('key')).toBeUndefined();
+    expect(await isolate().answers.shared('key', 40)).toBeUndefined();
     expect(await isolate().answers.stale('key')).toBeUndefined();
   });
 

@@ -75,6 +75,14 @@ describe('the Cache API adapter', () => {
     await cache.put('key', 'value', 60_000);
   });
 
+  it('looks no longer than its caller can wait', async () => {
+    const cache = createCacheApi({
+      open: () => ({ match: () => new Promise(() => undefined), put: () => new Promise(() => undefined) }),
+      timeoutMs: 60_000,
+    });
+    expect(await cache.get('key', 5)).toBeUndefined();
+  });
+
   it('keeps nothing too large, and takes nothing that is not a 200', async () => {
     const memory = createMemoryHttpCache(createFakeClock());
     const cache = createCacheApi({ open: () => memory, maxValueBytes: 10 });
