@@ -1,5 +1,6 @@
 import { encode } from 'fast-png';
 import { describe, expect, it } from 'vitest';
+import { readJson } from '../../../worker/http/read-json.ts';
 import { createHarness } from '../harness.ts';
 import { testConfig } from '../test-config.ts';
 
@@ -340,6 +341,26 @@ describe('bad input to POST /v1/infer', () => {
       props: {},
     });
     expect(response.status).toBe(413);
+  });
+
+  it('keeps no chunk of a body: a byte at a time, each in a buffer of its own, would fill the isolate', async () => {
+    const bytes = new TextEncoder().encode(JSON.stringify({ ...text, input_data: 'x'.repeat(40_000) }));
+    const one = new Uint8Array(1);
+    let at = 0;
+    const body = new ReadableStream<Uint8Array>(
+      {
+        pull(controller) {
+          if (at >= bytes.length) return controller.close();
+          one[0] = bytes[at] ?? 0;
+          at += 1;
+          // The same memory again and again: whoever kept the last chunk now holds this one.
+          controller.enqueue(one);
+        },
+      },
+      { highWaterMark: 0 },
+    );
+    const request = { headers: new Headers({ 'content-type': 'application/json' }), body } as Request;
+    expect(await readJson(request, 100_000)).toEqual({ ...text, input_data: 'x'.repeat(40_000) });
   });
 
   it.each(['text/plain', 'application/x-www-form-urlencoded', 'image/png'])(
