@@ -5,6 +5,7 @@
 import { decode as decodePng } from 'fast-png';
 import { GatewayError } from '../../shared/errors.ts';
 import type { ModelInputSpec } from '../../shared/schema/card.ts';
+import { holdsTooMuch, pngData, type PngData } from './png-data.ts';
 
 type ImageSpec = Extract<ModelInputSpec, { kind: 'image' }>;
 
@@ -12,7 +13,8 @@ const PNG_SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 /** Signature, chunk length and name, then width and height: big-endian 32-bit numbers at 16 and 20. */
 const PNG_HEADER_BYTES = 24;
 
-export function decodeImage(base64: string, spec: ImageSpec, path: string): Float32Array {
+/** A promise only of a large PNG image, which is looked at before it is decoded. */
+export function decodeImage(base64: string, spec: ImageSpec, path: string): Float32Array | Promise<Float32Array> {
   const bytes = bytesFromBase64(base64, path);
   const pixelCount = spec.height * spec.width;
   if (isPng(bytes)) return greyFromPng(bytes, spec, path);
@@ -38,7 +40,7 @@ function isPng(bytes: Uint8Array): boolean {
 }
 
 /** The size is read from the header before anything is inflated: a small file may claim a huge picture. */
-function greyFromPng(bytes: Uint8Array, spec: ImageSpec, path: string): Float32Array {
+function greyFromPng(bytes: Uint8Array, spec: ImageSpec, path: string): Float32Array | Promise<Float32Array> {
   if (bytes.length < PNG_HEADER_BYTES) throw wrong(path, 'is a PNG image cut short');
   const header = new DataView(bytes.buffer, bytes.byteOffset, PNG_HEADER_BYTES);
   const width = header.getUint32(16);
@@ -46,9 +48,23 @@ function greyFromPng(bytes: Uint8Array, spec: ImageSpec, path: string): Float32A
   if (width !== spec.width || height !== spec.height) {
     throw wrong(path, `is ${width} x ${height} pixels, not ${spec.width} x ${spec.height}`);
   }
+  const data = pngData(bytes);
+  if (data === undefined) throw wrong(path, 'is a PNG image cut short');
+  const tooMuch = holdsTooMuch(data.pixels, width, height);
+  if (typeof tooMuch === 'boolean') return greyFromData(data, tooMuch, path);
+  return tooMuch.then(
+    (isTooMuch) => greyFromData(data, isTooMuch, path),
+    () => {
+      throw wrong(path, 'is not a readable PNG image');
+    },
+  );
+}
+
+function greyFromData({ file }: PngData, isTooMuch: boolean, path: string): Float32Array {
+  if (isTooMuch) throw wrong(path, 'holds more data than its pixels take');
   let png: ReturnType<typeof decodePng>;
   try {
-    png = decodePng(bytes);
+    png = decodePng(file);
   } catch {
     throw wrong(path, 'is not a readable PNG image');
   }

@@ -39,29 +39,31 @@ function textAt(value: unknown, path: string): string {
   return value;
 }
 
-type Decode = (base64: string, spec: ImageSpec, path: string) => Float32Array;
+type Image = Float32Array | Promise<Float32Array>;
+type Decode = (base64: string, spec: ImageSpec, path: string) => Image;
 
 async function parseImages(value: unknown, spec: ImageSpec, maxBatch: number): Promise<ModelInput> {
   const { decodeImage } = await import('./decode-image.ts');
   const { height, width, channels } = spec;
   const one = imageAt(value, spec, FIELD, decodeImage);
-  if (one !== undefined) return { kind: 'image', height, width, channels, images: [one] };
+  if (one !== undefined) return { kind: 'image', height, width, channels, images: [await one] };
   if (!Array.isArray(value)) {
     throw wrong(FIELD, `must be a base64 image, ${height * width * channels} numbers, or a list of either`);
   }
   checkBatch(value.length, maxBatch);
-  const images = value.map((item: unknown, index) => {
+  const images: Float32Array[] = [];
+  for (const [index, item] of value.entries()) {
     const image = imageAt(item, spec, `${FIELD}[${index}]`, decodeImage);
     if (image === undefined) {
       throw wrong(`${FIELD}[${index}]`, `must be a base64 image or ${height} rows of ${width} numbers from 0 to 1`);
     }
-    return image;
-  });
+    images.push(image instanceof Float32Array ? image : await image);
+  }
   return { kind: 'image', height, width, channels, images };
 }
 
 /** One image, or undefined where the value has the outline of a batch. */
-function imageAt(value: unknown, spec: ImageSpec, path: string, decode: Decode): Float32Array | undefined {
+function imageAt(value: unknown, spec: ImageSpec, path: string, decode: Decode): Image | undefined {
   if (typeof value === 'string') return decode(value, spec, path);
   if (!Array.isArray(value)) return undefined;
   if (typeof value[0] === 'number') return numbersAt(value, spec, path);
