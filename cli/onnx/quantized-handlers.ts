@@ -1,16 +1,25 @@
 // Owns models that came quantized: dynamic (integers times integers, scaled afterwards) and QDQ (quantized and back again).
-// Weights keep their integers. So do dynamically quantized activations, for the engine does as ONNX says; QDQ's are left to the engine.
+// Weights keep their integers. So do dynamically quantized activations, for the engine does as ONNX says; QDQ's are left to the engine, but for
+// what they cut off below zero.
 
+import { unary } from './arithmetic-handlers.ts';
 import type { Constant } from './constant.ts';
 import { constant } from './constant.ts';
 import { linear } from './layer-handlers.ts';
+import { lowestOf } from './lowest.ts';
 import { matrixOf } from './matrix.ts';
 import { signed } from './quantized-constant.ts';
 import type { Handler, Operation, Value } from './value.ts';
 import { viewed } from './value.ts';
 
+/** What rounding to a range that starts at zero cuts off matters: quantizers leave out the Relu before it. */
 function quantizeLinear(operation: Operation): ReturnType<Handler> {
-  return { kind: 'quantized', view: operation.view(0) };
+  const view = operation.view(0);
+  const zeros = operation.optional(2)?.values ?? Uint8Array.of(0);
+  const lowest = zeros instanceof Int8Array ? -128 : 0;
+  if (!zeros.every((zero) => zero === lowest) || lowestOf(view.of) >= 0) return { kind: 'quantized', view };
+  const highest = 255 * (operation.constant(1).values[0] ?? 0);
+  return { kind: 'quantized', view: unary(view, Math.abs(highest - 6) < 1e-4 ? 'relu6' : 'relu', operation.name) };
 }
 
 function dequantizeLinear(operation: Operation): ReturnType<Handler> {
