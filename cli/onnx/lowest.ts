@@ -26,7 +26,15 @@ export function lowestOf(of: Expression, operators = ENOUGH_OPERATORS): number {
       if (of.kind === 'erf' || of.kind === 'tanh') return -1;
       if (of.kind === 'gelu' || of.kind === 'silu' || of.kind === 'hard_swish') return -0.5;
       return of.kind === 'reciprocal' ? lowestOf(of.input, operators - 1) : 0;
-    default:
+    case 'embedding':
+    case 'linear':
+    case 'conv':
+    case 'add':
+    case 'centered':
+    case 'layer_norm':
+    case 'scores':
+    case 'attention':
+    case 'two_classes':
       return -Infinity;
   }
 }
