@@ -1,11 +1,11 @@
 // Owns element by element operators and means, and the patterns exporters write with them: GELU, layer norm, pooling.
 
-import { axisOf, constant, scalar } from './constant.ts';
+import { axisOf, constant, scalar, sizeOf } from './constant.ts';
 import type { Constant } from './constant.ts';
 import { pick, scaledAndShifted, scaledBy } from './affine.ts';
 import type { Expression, Unary } from './expression.ts';
 import { isChannelsLast } from './expression.ts';
-import { axesOf } from './dims.ts';
+import { reducedAxes } from './dims.ts';
 import { scaledRows } from './matrix.ts';
 import type { Handler, Operation } from './value.ts';
 import { viewed } from './value.ts';
@@ -34,10 +34,19 @@ function sides(operation: Operation): { view: View; by: Constant | null; other: 
 function add(operation: Operation): ReturnType<Handler> {
   const { view, by, other } = sides(operation);
   if (by !== null) return viewed(scaledAndShifted(view, scalar(1), by, operation.name));
-  if (other === null || !sameMapping(view, other)) throw operation.refuse('adds activations of different shapes');
+  if (other === null || !sameMapping(view, other) || !sameOrder(view.of, other.of)) {
+    throw operation.refuse('adds activations of different shapes');
+  }
   const inputs: [Expression, Expression] = [view.of, other.of];
   const { shape, order } = view.of;
   return viewed({ ...view, of: { op: 'add', inputs, shape, node: operation.name, order } });
+}
+
+/** As many values, laid out alike in the engine. */
+function sameOrder(a: Expression, b: Expression): boolean {
+  const [x, y] = [a.order, b.order];
+  const isSameKind = a.shape.length === b.shape.length && sizeOf(a.shape) === sizeOf(b.shape);
+  return isSameKind && (x === null ? y === null : y !== null && x.channels === y.channels);
 }
 
 function subtract(operation: Operation): ReturnType<Handler> {
@@ -170,8 +179,7 @@ function sum(operation: Operation): ReturnType<Handler> {
 /** Means over a row, over a sequence's rows, or over an image's pixels. */
 function reduced(operation: Operation): { view: View; count: number } {
   const view = operation.view(0);
-  const given = axesOf(operation.constants(), operation.node, 1) ?? view.dims.map((_, i) => i);
-  const axes = new Set(given.map((axis) => axisOf(axis, view.dims.length)));
+  const axes = reducedAxes(view.dims, operation.constants(), operation.node);
   const keepDims = operation.integer('keepdims', 1) !== 0;
   const long = longAxes(view);
   const gone = long.filter(({ axis }) => axes.has(axis));
@@ -180,11 +188,13 @@ function reduced(operation: Operation): { view: View; count: number } {
   const count = gone.reduce((product, { size }) => product * size, 1);
   const common = { node: operation.name, order: null };
   const [first = 1, second = 1, third = 1] = of.shape;
+  const kept = <T>(list: readonly T[], one: T): T[] =>
+    list.flatMap((value, i) => (axes.has(i) ? (keepDims ? [one] : []) : [value]));
   const done = (made: Expression): { view: View; count: number } => {
-    const dims = view.dims.flatMap((n, i) => (axes.has(i) ? (keepDims ? [1] : []) : [n]));
-    return { view: wholeView(made, dims), count };
+    return { view: wholeView(made, kept(view.dims, 1)), count };
   };
-  if (offset === 0 && count > 1) {
+  if (count === 1) return { view: { ...view, dims: kept(view.dims, 1), strides: kept(view.strides, 0) }, count };
+  if (offset === 0) {
     const isRow = gone.length === 1 && strides[0] === 1 && count === of.shape.at(-1) && long.length === of.shape.length;
     if (isRow && of.shape.length <= 2) {
       return done({ op: 'row_mean', input: of, shape: [...of.shape.slice(0, -1), 1], ...common });
@@ -230,6 +240,15 @@ function twoClasses(input: Expression, node: string): Expression {
   return { op: 'two_classes', input, shape: [2], node, order: null };
 }
 
+/** Over one value, as over the batch, it would be 1 whatever the value is. */
+function softmax(operation: Operation): ReturnType<Handler> {
+  const view = operation.view(0);
+  const last = longAxes(view).at(-1);
+  const axis = axisOf(operation.integer('axis', -1), view.dims.length);
+  if (last !== undefined && last.axis !== axis) throw operation.refuse('is not over the last axis');
+  return viewed(unary(view, 'softmax', operation.name));
+}
+
 function simple(kind: Unary): Handler {
   return (operation) => viewed(unary(operation.view(0), kind, operation.name));
 }
@@ -259,14 +278,8 @@ export const ARITHMETIC_HANDLERS: Readonly<Record<string, Handler>> = {
     if (low !== 0 || (high !== 6 && high < 3e38)) throw operation.refuse('clips to other bounds than zero and six');
     return viewed(unary(operation.view(0), high === 6 ? 'relu6' : 'relu', operation.name));
   },
-  Softmax: (operation) => {
-    const view = operation.view(0);
-    const axis = axisOf(operation.integer('axis', -1), view.dims.length);
-    if (longAxes(view).at(-1)?.axis !== axis && view.dims[axis] !== 1)
-      throw operation.refuse('is not over the last axis');
-    return viewed(unary(view, 'softmax', operation.name));
-  },
-  LogSoftmax: (operation) => viewed(unary(operation.view(0), 'softmax', operation.name)),
+  Softmax: softmax,
+  LogSoftmax: softmax,
   ReduceMean: mean,
   ReduceSum: sum,
   Where: where,

@@ -10,7 +10,7 @@ import type { Layer } from './layer.ts';
 import { OnnxError, unsupported } from './onnx-error.ts';
 import type { FileTensor, Precision } from './quantize.ts';
 import { quantized } from './quantize.ts';
-import { longAxes } from './view.ts';
+import { isWhole, longAxes } from './view.ts';
 import { writeHyb } from './write-hyb.ts';
 
 export type Vocabulary = { readonly pieces: readonly string[]; readonly lowercase: boolean };
@@ -111,6 +111,7 @@ export function understand(
 function understandOnce(model: OnnxModel, output: string, options: InputOptions): Understood {
   const read = interpret(model, output, options);
   if (longAxes(read.output).length > 1) throw unsupported(`output ${output} has shape ${read.output.dims.join('x')}`);
+  if (!isWhole(read.output)) throw unsupported(`output ${output} is a part of what node ${read.output.of.node} makes`);
   const { layers, classes, outputKind } = emit(read.output.of);
   const { kind, image, range, input } = read;
   return { layers, classes, original: { output, outputKind, kind, image, range, input, tokens: options.tokens } };

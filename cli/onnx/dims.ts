@@ -29,6 +29,17 @@ export function axesOf(inputs: readonly (Constant | undefined)[], node: OnnxNode
   return node.attributes.get('axes')?.integers.slice() ?? null;
 }
 
+/** The axes that a mean or a sum is over: all of them where none is named, or none where the node says so. */
+export function reducedAxes(
+  dims: readonly number[],
+  inputs: readonly (Constant | undefined)[],
+  node: OnnxNode,
+): Set<number> {
+  const named = axesOf(inputs, node, 1) ?? [];
+  if (named.length > 0) return new Set(named.map((axis) => axisOf(axis, dims.length)));
+  return new Set(node.attributes.get('noop_with_empty_axes')?.integer === 1 ? [] : dims.keys());
+}
+
 export function squeezedDims(dims: readonly number[], axes: readonly number[] | null): number[] {
   if (axes === null) return dims.filter((n) => n !== 1);
   const dropped = new Set(axes.map((axis) => axisOf(axis, dims.length)));

@@ -21,6 +21,7 @@ import {
   flattenedDims,
   need,
   permutationOf,
+  reducedAxes,
   reshapedDims,
   shapeSlice,
   squeezedDims,
@@ -46,6 +47,10 @@ function binary(compute: (a: number, b: number) => number, result?: ElementType)
     }
     return { type, dims, values };
   };
+}
+
+function ofAny(compute: (a: number, b: number) => number): Fold {
+  return (inputs, node) => inputs.map((_, i) => need(inputs, i)).reduce((a, b) => binary(compute)([a, b], node));
 }
 
 function unary(compute: (x: number) => number, result?: ElementType): Fold {
@@ -82,9 +87,8 @@ function concat(inputs: readonly (Constant | undefined)[], node: OnnxNode): Cons
 function reduce(combine: (list: number[]) => number): Fold {
   return (inputs, node) => {
     const x = need(inputs, 0);
-    const axes = (axesOf(inputs, node, 1) ?? x.dims.map((_, i) => i)).map((axis) => axisOf(axis, x.dims.length));
     const keep = (node.attributes.get('keepdims')?.integer ?? 1) !== 0;
-    const [strides, reduced] = [stridesOf(x.dims), new Set(axes)];
+    const [strides, reduced] = [stridesOf(x.dims), reducedAxes(x.dims, inputs, node)];
     const inner = x.dims.filter((_, i) => reduced.has(i));
     const innerStrides = strides.filter((_, i) => reduced.has(i));
     const outer = x.dims.filter((_, i) => !reduced.has(i));
@@ -167,10 +171,14 @@ const FOLDS: Readonly<Record<string, Fold>> = {
   Sub: binary((a, b) => a - b),
   Mul: binary((a, b) => a * b),
   Div: binary((a, b) => a / b),
-  Mod: binary((a, b) => a - b * Math.floor(a / b)),
+  // Of the divisor's sign, or as in C of the dividend's.
+  Mod: (inputs, node) => {
+    const asInC = node.attributes.get('fmod')?.integer === 1;
+    return binary((a, b) => (asInC ? a % b : a - b * Math.floor(a / b)))(inputs, node);
+  },
   Pow: binary((a, b) => a ** b),
-  Min: binary(Math.min),
-  Max: binary(Math.max),
+  Min: ofAny(Math.min),
+  Max: ofAny(Math.max),
   Equal: truth((a, b) => a === b),
   Greater: truth((a, b) => a > b),
   GreaterOrEqual: truth((a, b) => a >= b),

@@ -184,9 +184,11 @@ function poolWindow(operation: Operation): {
   const window = windowOf(operation, dims, [height, width]);
   const out = slid(dims, [height, width], window);
   if (out.some((n) => n < 1)) throw operation.corrupt('is larger than its image');
-  const uneven =
-    window.padding === 'valid' &&
-    [0, 1].some((i) => ((dims[i + 1] ?? 0) - ([height, width][i] ?? 1)) % (window.stride[i] ?? 1) !== 0);
+  const pads = operation.attribute('pads')?.integers ?? [];
+  const uneven = [0, 1].some((i) => {
+    const padded = (dims[i + 1] ?? 0) + (pads[i] ?? 0) + (pads[i + 2] ?? 0);
+    return (padded - ([height, width][i] ?? 1)) % (window.stride[i] ?? 1) !== 0;
+  });
   if (operation.integer('ceil_mode', 0) !== 0 && uneven) throw operation.refuse('rounds its size up');
   return { of, dims, size: [height, width], window, shape: [dims[0], ...out] };
 }
@@ -219,6 +221,7 @@ function globalAveragePool(operation: Operation): ReturnType<Handler> {
 
 function batchNormalization(operation: Operation): ReturnType<Handler> {
   const view = operation.view(0);
+  if (operation.integer('training_mode', 0) !== 0) throw operation.refuse('is still in training');
   const [gamma, beta, mean, variance] = [1, 2, 3, 4].map((i) => operation.constant(i).values);
   const epsilon = operation.number('epsilon', 1e-5);
   const channels = gamma?.length ?? 0;

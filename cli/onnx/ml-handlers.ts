@@ -42,7 +42,8 @@ function linearClassifier(operation: Operation): ReturnType<Handler> {
     const opposite = weights.values.every(
       (w, i) => i >= weights.inputs || w === -(weights.values[i + weights.inputs] ?? 0),
     );
-    if (outputs !== 2 || !opposite) throw operation.refuse('is one against the rest: use the multinomial form');
+    if (outputs !== 2 || !opposite || intercepts[0] !== -(intercepts[1] ?? 0))
+      throw operation.refuse('is one against the rest: use the multinomial form');
     // The logistic function of z is softmax over -z / 2 and z / 2.
     weights = scaledRows(weights, () => 0.5);
     bias = bias.map((value) => value / 2);

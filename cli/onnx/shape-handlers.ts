@@ -14,7 +14,7 @@ import {
   unsqueezedDims,
 } from './dims.ts';
 import { matrixOf } from './matrix.ts';
-import type { Handler, Operation } from './value.ts';
+import type { Handler, Operation, Value } from './value.ts';
 import { known, viewed } from './value.ts';
 import type { View } from './view.ts';
 import { cut, flat, longAxes, reshaped, transposed, wholeView, without } from './view.ts';
@@ -99,16 +99,28 @@ function split(operation: Operation): ReturnType<Handler> {
   });
 }
 
-function keep(operation: Operation): ReturnType<Handler> {
+function keep(operation: Operation): Value {
   const [value] = operation.inputs;
   if (value === undefined) throw operation.corrupt('has no input');
+  return value;
+}
+
+const BOOL = 9;
+const FLOATS: readonly (number | undefined)[] = [1, 10, 11, 16];
+
+/** Activations stay numbers: whole ones, or bits, would be rounded. The ids of a text are whole already. */
+function cast(operation: Operation): ReturnType<Handler> {
+  const value = keep(operation);
+  const to = operation.attribute('to')?.integer;
+  const isIds = value.kind === 'view' && value.view.of.op === 'input' && value.view.of.kind === 'ids';
+  if (!FLOATS.includes(to) && !(isIds && to !== BOOL)) throw operation.refuse(`makes type ${to} of activations`);
   return value;
 }
 
 export const SHAPE_HANDLERS: Readonly<Record<string, Handler>> = {
   Identity: keep,
   Dropout: keep,
-  Cast: keep,
+  Cast: cast,
   Shape: (operation) => known(integers(shapeSlice(operation.view(0).dims, operation.node))),
   Reshape: (operation) => {
     const view = operation.view(0);

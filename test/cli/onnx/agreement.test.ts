@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadEdgeModel } from '../../../cli/models/edge-model.ts';
 import { openOriginal } from '../../../cli/models/original-model.ts';
 import { compare, inputsOf } from '../../../cli/models/verify-model.ts';
-import { compiled } from './compiled.ts';
+import { compiled, refusal } from './compiled.ts';
 import type { GraphSource, NodeSource, TensorSource } from './onnx-file.ts';
 import { onnxFile } from './onnx-file.ts';
 
@@ -61,6 +61,136 @@ describe('graphs that came quantized', () => {
     ['keep the Relu that is there', rounded(5 / 255, -128, [{ op: 'Relu', inputs: ['h'], outputs: ['b'] }])],
     ['have a range on both sides of zero', rounded(10 / 255, 0)],
   ])('that %s answer as onnxruntime-node does', async (_, graph) => {
+    expect(await largestError(graph)).toBeLessThan(0.1);
+  });
+});
+
+describe('operators that look like others', () => {
+  const axis = { dims: [1], values: [1], type: 'int64' as const };
+  const cut = (name: string, from: number, to: number): Record<string, TensorSource> => ({
+    [`${name}_from`]: { ...axis, values: [from] },
+    [`${name}_to`]: { ...axis, values: [to] },
+    axis,
+  });
+  const sliced = (from: string, to: string): NodeSource => ({
+    op: 'Slice',
+    inputs: [from, `${to}_from`, `${to}_to`, 'axis'],
+    outputs: [to],
+    name: 'some of the scores',
+  });
+  const scores: NodeSource = { op: 'MatMul', inputs: ['x', 'w'], outputs: ['h'] };
+  const ending = (nodes: NodeSource[], constants: Record<string, TensorSource> = {}): GraphSource => ({
+    nodes: [scores, ...nodes],
+    constants: { w: weights(4, 8), ...constants },
+  });
+  const INT64 = 7;
+  const FLOAT = 1;
+  const BOOL = 9;
+  const cast = (from: string, to: string, type: number): NodeSource => ({
+    op: 'Cast',
+    inputs: [from],
+    outputs: [to],
+    name: `to ${type}`,
+    attributes: { to: type },
+  });
+  const picture = { name: 'x', dims: [0, 2, 8, 8] };
+  const pooled = (op: string): GraphSource => ({
+    inputs: [picture],
+    nodes: [
+      {
+        op,
+        inputs: ['x'],
+        outputs: ['p'],
+        name: 'up',
+        attributes: { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1], ceil_mode: 1, count_include_pad: 1 },
+      },
+      { op: 'Flatten', inputs: ['p'], outputs: ['f'] },
+      { op: 'MatMul', inputs: ['f', 'v'], outputs: ['y'] },
+    ],
+    constants: { v: weights(50, 3) },
+  });
+
+  it.each<[string, GraphSource, RegExp]>([
+    ['the first scores alone', ending([sliced('h', 'y')], cut('y', 0, 3)), /onnx_unsupported: output y/],
+    ['the last scores alone', ending([sliced('h', 'y')], cut('y', 5, 8)), /onnx_unsupported: output y/],
+    [
+      'a softmax of some scores',
+      ending([sliced('h', 's'), { op: 'Softmax', inputs: ['s'], outputs: ['y'] }], cut('s', 0, 3)),
+      /output y/,
+    ],
+    [
+      'a sum of some scores with all of others',
+      ending(
+        [
+          sliced('h', 's'),
+          { op: 'MatMul', inputs: ['x', 'u'], outputs: ['t'] },
+          { op: 'Add', inputs: ['s', 't'], outputs: ['y'], name: 'sum' },
+        ],
+        { ...cut('s', 0, 3), u: weights(4, 3) },
+      ),
+      /node Add sum/,
+    ],
+    [
+      'a softmax over the batch',
+      ending([{ op: 'Softmax', inputs: ['h'], outputs: ['y'], name: 'soft', attributes: { axis: 0 } }]),
+      /node Softmax soft is not over the last axis/,
+    ],
+    [
+      'a logarithmic softmax over the batch',
+      ending([{ op: 'LogSoftmax', inputs: ['h'], outputs: ['y'], name: 'soft', attributes: { axis: 0 } }]),
+      /node LogSoftmax soft is not over the last axis/,
+    ],
+    [
+      'a flat image with its channels first, plus a product',
+      {
+        inputs: [picture],
+        nodes: [
+          { op: 'Conv', inputs: ['x', 'k'], outputs: ['c'] },
+          { op: 'Flatten', inputs: ['c'], outputs: ['f'] },
+          { op: 'MatMul', inputs: ['f', 'u'], outputs: ['p'] },
+          { op: 'Add', inputs: ['f', 'p'], outputs: ['s'], name: 'sum' },
+          { op: 'MatMul', inputs: ['s', 'v'], outputs: ['y'] },
+        ],
+        constants: { k: weights(2, 2, 7, 7), u: weights(8, 8), v: weights(8, 3) },
+      },
+      /node Add sum/,
+    ],
+    ['activations made whole numbers', between([cast('h', 'i', INT64), cast('i', 'm', FLOAT)]), /node Cast to 7/],
+    ['activations made true or false', between([cast('h', 'i', BOOL), cast('i', 'm', FLOAT)]), /node Cast to 9/],
+    ['a maximum over padding that rounds up', pooled('MaxPool'), /node MaxPool up rounds its size up/],
+    ['a mean over padding that rounds up', pooled('AveragePool'), /node AveragePool up rounds its size up/],
+  ])('%s is refused', (_, graph, reason) => {
+    expect(refusal(onnxFile(graph))).toMatch(reason);
+  });
+
+  it('a mean over nothing leaves all as it is', async () => {
+    const mean: NodeSource = {
+      op: 'ReduceMean',
+      inputs: ['h'],
+      outputs: ['m'],
+      attributes: { noop_with_empty_axes: 1 },
+    };
+    expect(await largestError({ ...between([mean]), opset: 18 })).toBeLessThan(0.1);
+  });
+
+  it.each<[string, NodeSource, Record<string, TensorSource>]>([
+    [
+      'a maximum of three',
+      { op: 'Max', inputs: ['a', 'b', 'c'], outputs: ['k'] },
+      { c: { dims: [8], values: weights(8, 1).values.map((value) => value + 0.5) } },
+    ],
+    ['a minimum of one', { op: 'Min', inputs: ['a'], outputs: ['k'] }, {}],
+    [
+      "a remainder with the dividend's sign",
+      { op: 'Mod', inputs: ['a', 'two'], outputs: ['k'], attributes: { fmod: 1 } },
+      { two: float(0.3) },
+    ],
+  ])('constants are computed as onnxruntime-node does: %s', async (_, node, constants) => {
+    const graph = between([node, { op: 'Add', inputs: ['h', 'k'], outputs: ['m'] }], {
+      a: { dims: [8], values: weights(8, 1).values },
+      b: { dims: [8], values: weights(8, 1).values.toReversed() },
+      ...constants,
+    });
     expect(await largestError(graph)).toBeLessThan(0.1);
   });
 });

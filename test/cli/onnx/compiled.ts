@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import type { CompileOptions } from '../../../cli/onnx/compile.ts';
 import { compile } from '../../../cli/onnx/compile.ts';
+import { OnnxError } from '../../../cli/onnx/onnx-error.ts';
 
 export function fixture(name: string): string {
   return new URL(`../../fixtures/onnx/${name}`, import.meta.url).pathname;
@@ -28,4 +29,14 @@ const OPTIONS: CompileOptions = {
 
 export function compiled(bytes: Uint8Array, options: Partial<CompileOptions> = {}): Uint8Array<ArrayBuffer> {
   return compile(bytes, { ...OPTIONS, ...options });
+}
+
+/** Why it cannot be compiled. */
+export function refusal(bytes: Uint8Array): string {
+  try {
+    compiled(bytes);
+  } catch (error) {
+    return error instanceof OnnxError ? `${error.code}: ${error.message}` : `crashed: ${String(error)}`;
+  }
+  return 'compiled';
 }

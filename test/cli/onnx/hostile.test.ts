@@ -6,18 +6,9 @@ import { describe, expect, it } from 'vitest';
 import { OnnxError } from '../../../cli/onnx/onnx-error.ts';
 import { createEngine } from '../../../worker/engine/engine.ts';
 import { ModelFormatError } from '../../../worker/engine/errors.ts';
-import { compiled, fixture } from './compiled.ts';
+import { compiled, fixture, refusal } from './compiled.ts';
 import type { GraphSource, NodeSource } from './onnx-file.ts';
 import { onnxFile } from './onnx-file.ts';
-
-function refusal(bytes: Uint8Array): string {
-  try {
-    compiled(bytes);
-  } catch (error) {
-    return error instanceof OnnxError ? `${error.code}: ${error.message}` : `crashed: ${String(error)}`;
-  }
-  return 'compiled';
-}
 
 const WEIGHTS = { dims: [4, 3], values: Array.from({ length: 12 }, (_, i) => i / 12 - 0.5) };
 const PRODUCT: NodeSource = { op: 'MatMul', inputs: ['x', 'w'], outputs: ['h'], name: 'product' };
