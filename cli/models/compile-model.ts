@@ -7,6 +7,8 @@ import { basename } from 'node:path';
 import type { CompileOptions } from '../onnx/compile.ts';
 import { compile } from '../onnx/compile.ts';
 import type { Report } from '../operator/terminal.ts';
+import { ModelFormatError } from '../../worker/engine/errors.ts';
+import { ONNX_RUNTIME_CAN } from '../onnx/onnx-error.ts';
 import { UserError } from '../user-error.ts';
 import type { Scored } from './calibrate.ts';
 import { fitTemperature, indexOfLargest } from './calibrate.ts';
@@ -54,7 +56,12 @@ export async function compileModel(file: string, flags: CompileFlags): Promise<R
     },
   };
   let compiled = compile(bytes, options);
-  let edge = await loadEdgeModel(compiled);
+  let edge = await loadEdgeModel(compiled).catch((cause: unknown) => {
+    if (!(cause instanceof ModelFormatError)) throw cause;
+    throw new UserError(`The engine does not take what ${file} compiles to: ${cause.message}. ${ONNX_RUNTIME_CAN}`, {
+      cause,
+    });
+  });
   let measured: { readonly accuracy: number; readonly examples: number } | undefined;
   if (flags.calibration !== undefined && !Number.isFinite(fixed)) {
     const examples = await scored(edge, flags.calibration);

@@ -1,11 +1,12 @@
 // Owns compiling: ONNX bytes and what the file does not say, to the bytes of a .hyb model and what a person wants to know of it.
 
+import { changedLayer } from './any-length.ts';
 import type { OnnxModel } from './decode.ts';
 import { decodeModel } from './decode.ts';
 import type { OutputKind } from './emit.ts';
 import { emit } from './emit.ts';
 import type { InputOptions, Interpreted } from './interpret.ts';
-import { interpret } from './interpret.ts';
+import { interpret, isOfTokens } from './interpret.ts';
 import type { Layer } from './layer.ts';
 import { OnnxError, unsupported } from './onnx-error.ts';
 import type { FileTensor, Precision } from './quantize.ts';
@@ -96,16 +97,33 @@ export function understand(
   for (const output of outputs) {
     for (const tokens of options.maxTokens === null ? tokenCounts(model) : [options.maxTokens]) {
       try {
-        return understandOnce(model, output, { ...options, tokens });
+        const understood = understandOnce(model, output, { ...options, tokens });
+        if (understood.original.kind === 'text') refuseLengths(model, output, { ...options, tokens }, understood);
+        return understood;
       } catch (error) {
         if (!(error instanceof OnnxError)) throw error;
         errors.push(error);
         // Only a text model can fit another number of tokens.
-        if (!model.inputs.some(({ elementType }) => elementType === 6 || elementType === 7)) break;
+        if (!model.inputs.some((input) => isOfTokens(input))) break;
       }
     }
   }
   throw errors.find(({ code }) => code === 'onnx_unsupported') ?? errors[0] ?? unsupported('a graph without outputs');
+}
+
+/** Shapes that an export has fixed fit one number of tokens only, and then there is nothing to compare. */
+function refuseLengths(model: OnnxModel, output: string, options: InputOptions, { layers }: Understood): void {
+  if (options.tokens < 2) return;
+  let shorter: readonly Layer[];
+  try {
+    shorter = understandOnce(model, output, { ...options, tokens: options.tokens - 1 }).layers;
+  } catch (error) {
+    if (error instanceof OnnxError) return;
+    throw error;
+  }
+  const op = layers[changedLayer(layers, shorter)]?.op;
+  if (op === undefined) return;
+  throw unsupported(`output ${output} depends on how many tokens a text has, as a sum over them does (in its ${op})`);
 }
 
 function understandOnce(model: OnnxModel, output: string, options: InputOptions): Understood {
@@ -123,8 +141,10 @@ function candidates(outputs: readonly string[]): string[] {
   return outputs.toSorted((a, b) => isLabel(a) - isLabel(b));
 }
 
-/** As many as allowed, else as many as some table of the file has rows: one of them holds the positions. */
+/** As many as the input has places, or as many as allowed, else as many as some table of the file has rows: one of them holds the positions. */
 function tokenCounts(model: OnnxModel): number[] {
+  const fixed = model.inputs.find((input) => isOfTokens(input))?.dims[1] ?? null;
+  if (fixed !== null) return [Math.min(fixed, MAX_TOKENS)];
   const tensors = [
     ...model.constants.values(),
     ...model.nodes.flatMap(({ attributes }) => attributes.get('value')?.tensor ?? []),

@@ -96,6 +96,8 @@ function reaches(from: Expression, to: Expression): boolean {
 function append(layers: Layer[], of: Expression, depth: number): void {
   switch (of.op) {
     case 'input':
+      if (of.kind === 'ids')
+        throw unsupported(`input ${of.node} of whole numbers is taken for tokens, and none is looked up`);
       return;
     case 'embedding':
       layers.push({ op: 'token_embedding', table: of.table, positions: positionsOf(of), tokens: of.shape[0] ?? 0 });

@@ -10,7 +10,7 @@ import type { Expression } from './expression.ts';
 import { foldOf } from './fold.ts';
 import { LAYER_HANDLERS } from './layer-handlers.ts';
 import { ML_HANDLERS } from './ml-handlers.ts';
-import { corrupt, OnnxError, unsupported } from './onnx-error.ts';
+import { corrupt, ONNX_RUNTIME_CAN, OnnxError, unsupported } from './onnx-error.ts';
 import { multiplyQuantized, QUANTIZED_HANDLERS } from './quantized-handlers.ts';
 import { SHAPE_HANDLERS } from './shape-handlers.ts';
 import type { Handler, Value } from './value.ts';
@@ -44,6 +44,7 @@ const DEFAULT_DOMAIN: Readonly<Record<string, Handler>> = {
 const INTEGER_TYPES = [6, 7];
 const NUMBER_TYPES = [1, 2, 10, 11];
 const BYTE = 2;
+const MASK = /mask/i;
 
 export function interpret(model: OnnxModel, output: string, options: InputOptions): Interpreted {
   const values = new Map<string, Value>();
@@ -59,6 +60,10 @@ export function interpret(model: OnnxModel, output: string, options: InputOption
     main = found.main;
   }
   if (main === null) throw unsupported(`output ${output} depends on no input`);
+  const length = main.kind === 'text' ? (main.input.dims[1] ?? null) : null;
+  if (length !== null && ![...used].some((name) => MASK.test(name))) {
+    throw unsupported(`input ${main.input.name} has a fixed length of ${length} and no mask: export with an open one`);
+  }
   for (const node of nodes) evaluate(node, values);
   const value = values.get(output);
   if (value?.kind !== 'view') throw unsupported(`output ${output} is not computed from activations`);
@@ -128,9 +133,7 @@ function resultsOf(operation: Operation): Value | readonly (Value | undefined)[]
   const handler = Object.hasOwn(handlers, node.type) ? handlers[node.type] : undefined;
   if (handler === undefined) {
     const operator = node.domain === '' ? node.type : `${node.domain}.${node.type}`;
-    throw unsupported(
-      `operator ${operator} (node ${node.name}): the engine has none. ONNX Runtime, at the edge or in the cloud, can serve this model`,
-    );
+    throw unsupported(`operator ${operator} (node ${node.name}): the engine has none. ${ONNX_RUNTIME_CAN}`);
   }
   return named(operation, () => handler(operation));
 }
@@ -161,12 +164,20 @@ function list(type: 'float' | 'integer', numbers: readonly number[]): Constant {
   return { type, dims: [numbers.length], values };
 }
 
+export function isOfTokens({ elementType, dims }: OnnxInput): boolean {
+  return INTEGER_TYPES.includes(elementType) && dims.length === 2;
+}
+
 function readInput(
   input: OnnxInput,
   options: InputOptions,
 ): { value: Value; main: Omit<Interpreted, 'output'> | null } {
   const { name, elementType, dims } = input;
-  if (INTEGER_TYPES.includes(elementType) && dims.length === 2) return readTextInput(input, options.tokens);
+  const [batch] = dims;
+  if (dims.length > 1 && batch !== null && batch !== 1) {
+    throw unsupported(`input ${name} takes ${batch} at a time: export with a batch of one, or an open one`);
+  }
+  if (isOfTokens(input)) return readTextInput(input, options.tokens);
   if (!NUMBER_TYPES.includes(elementType)) throw unsupported(`input ${name} has element type ${elementType}`);
   const own = dims.slice(1);
   if (own.length === 0 || own.length > 3 || own.some((n) => n === null)) {
@@ -205,7 +216,7 @@ function imageShape(sizes: readonly number[], given: InputOptions['image']): Ima
 function readTextInput(input: OnnxInput, tokens: number): { value: Value; main: Omit<Interpreted, 'output'> | null } {
   const { name } = input;
   const dims = [1, tokens];
-  if (/mask/i.test(name)) return { value: known(filled('integer', dims, 1)), main: null };
+  if (MASK.test(name)) return { value: known(filled('integer', dims, 1)), main: null };
   if (/type|segment/i.test(name)) return { value: known(filled('integer', dims, 0)), main: null };
   if (/position/i.test(name)) {
     return {

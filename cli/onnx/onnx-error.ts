@@ -2,6 +2,9 @@
 
 export type OnnxErrorCode = 'onnx_corrupt' | 'onnx_unsupported' | 'onnx_too_large';
 
+/** What becomes of a model that the engine cannot run. */
+export const ONNX_RUNTIME_CAN = 'ONNX Runtime, at the edge or in the cloud, can serve this model';
+
 export class OnnxError extends Error {
   readonly code: OnnxErrorCode;
 

@@ -17,9 +17,10 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-async function largestError(graph: GraphSource): Promise<number> {
+async function largestError(graph: GraphSource, pieces: readonly string[] = []): Promise<number> {
   const bytes = onnxFile(graph);
-  const edge = await loadEdgeModel(compiled(bytes, { precision: { bits: 8, arithmetic: 'f32' } }));
+  const vocabulary = { pieces, lowercase: true };
+  const edge = await loadEdgeModel(compiled(bytes, { vocabulary, precision: { bits: 8, arithmetic: 'f32' } }));
   const path = join(folder, 'graph.onnx');
   await writeFile(path, bytes);
   const original = await openOriginal(path, {}, edge.wordPieces);
@@ -192,5 +193,92 @@ describe('operators that look like others', () => {
       ...constants,
     });
     expect(await largestError(graph)).toBeLessThan(0.1);
+  });
+});
+
+describe('texts of any length', () => {
+  const pieces = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
+  const ids = { name: 'input_ids', dims: [0, 0], elementType: 7 };
+  const mask = { ...ids, name: 'attention_mask' };
+  const pooled = (nodes: NodeSource[], inputs = [ids, mask]): GraphSource => ({
+    inputs,
+    nodes: [
+      { op: 'Gather', inputs: ['table', 'input_ids'], outputs: ['e'] },
+      ...nodes,
+      { op: 'MatMul', inputs: ['m', 'v'], outputs: ['y'] },
+    ],
+    constants: { table: weights(24, 8), v: weights(8, 3), tokens: { dims: [1], values: [1], type: 'int64' } },
+  });
+  const last: TensorSource = { dims: [1], values: [-1], type: 'int64' };
+  const sum: NodeSource = { op: 'ReduceSum', inputs: ['e', 'tokens'], outputs: ['m'], attributes: { keepdims: 0 } };
+  const mean: NodeSource = { op: 'ReduceMean', inputs: ['e'], outputs: ['m'], attributes: { keepdims: 0, axes: [1] } };
+  const masked: NodeSource[] = [
+    { op: 'Cast', inputs: ['attention_mask'], outputs: ['f'], attributes: { to: 1 } },
+    { op: 'Constant', inputs: [], outputs: ['last'], attributes: { value: { tensor: last } } },
+    { op: 'Unsqueeze', inputs: ['f', 'last'], outputs: ['u'] },
+    { op: 'Mul', inputs: ['e', 'u'], outputs: ['eu'] },
+    { ...sum, inputs: ['eu', 'tokens'], outputs: ['s'] },
+    { ...sum, inputs: ['u', 'tokens'], outputs: ['n'] },
+  ];
+  const fixed = (one: typeof ids): typeof ids => ({ ...one, dims: [1, 12] });
+
+  it.each<[string, GraphSource]>([
+    ['the mean of all', pooled([mean], [ids])],
+    ['the mean of ids of 32 bits', pooled([mean], [{ ...ids, elementType: 6 }])],
+    ['the mean of what is not masked', pooled([...masked, { op: 'Div', inputs: ['s', 'n'], outputs: ['m'] }])],
+    [
+      'the mean of what is not masked, of a fixed length',
+      pooled([...masked, { op: 'Div', inputs: ['s', 'n'], outputs: ['m'] }], [fixed(ids), fixed(mask)]),
+    ],
+  ])('%s answers as onnxruntime-node does', async (_, graph) => {
+    expect(await largestError(graph, pieces)).toBeLessThan(0.1);
+  });
+
+  it.each<[string, GraphSource, RegExp]>([
+    ['a sum', pooled([sum], [ids]), /output y depends on how many tokens/],
+    [
+      'a sum over a root of their number',
+      pooled([
+        ...masked,
+        { op: 'Sqrt', inputs: ['n'], outputs: ['r'] },
+        { op: 'Div', inputs: ['s', 'r'], outputs: ['m'] },
+      ]),
+      /output y depends on how many tokens/,
+    ],
+    ['a fixed length without a mask', pooled([mean], [fixed(ids)]), /input input_ids has a fixed length of 12/],
+    ['a batch of four', pooled([mean], [{ ...ids, dims: [4, 0] }]), /input input_ids takes 4 at a time/],
+    [
+      'whole numbers that are no tokens',
+      {
+        inputs: [{ name: 'x', dims: [0, 8], elementType: 7 }],
+        nodes: [
+          { op: 'Cast', inputs: ['x'], outputs: ['f'], attributes: { to: 1 } },
+          { op: 'MatMul', inputs: ['f', 'v'], outputs: ['y'] },
+        ],
+        constants: { v: weights(8, 3) },
+      },
+      /onnx_unsupported: input x/,
+    ],
+  ])('%s is refused', (_, graph, reason) => {
+    expect(refusal(onnxFile(graph))).toMatch(reason);
+  });
+});
+
+describe('inputs and outputs', () => {
+  const DOUBLE = 11;
+  const product: NodeSource = { op: 'MatMul', inputs: ['x', 'w'], outputs: ['y'] };
+
+  it('of double precision are compared', async () => {
+    const graph: GraphSource = {
+      inputs: [{ name: 'x', dims: [0, 4], elementType: DOUBLE }],
+      nodes: [{ op: 'Cast', inputs: ['w32'], outputs: ['w'], attributes: { to: DOUBLE } }, product],
+      constants: { w32: weights(4, 3) },
+    };
+    expect(await largestError(graph)).toBeLessThan(0.1);
+  });
+
+  it('that the scores do not depend on are filled', async () => {
+    const inputs = ['x', 'unused'].map((name) => ({ name, dims: [0, 4] }));
+    expect(await largestError({ inputs, nodes: [product], constants: { w: weights(4, 3) } })).toBeLessThan(0.1);
   });
 });
