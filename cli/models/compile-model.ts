@@ -58,9 +58,8 @@ export async function compileModel(file: string, flags: CompileFlags): Promise<R
   let compiled = compile(bytes, options);
   let edge = await loadEdgeModel(compiled).catch((cause: unknown) => {
     if (!(cause instanceof ModelFormatError)) throw cause;
-    throw new UserError(`The engine does not take what ${file} compiles to: ${cause.message}. ${ONNX_RUNTIME_CAN}`, {
-      cause,
-    });
+    const advice = cause.detail.startsWith('graph') ? `. ${ONNX_RUNTIME_CAN}` : '';
+    throw new UserError(`${file} compiles to what the engine does not take: ${cause.detail}${advice}`, { cause });
   });
   let measured: { readonly accuracy: number; readonly examples: number } | undefined;
   if (flags.calibration !== undefined && !Number.isFinite(fixed)) {

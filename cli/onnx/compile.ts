@@ -8,7 +8,7 @@ import { emit } from './emit.ts';
 import type { InputOptions, Interpreted } from './interpret.ts';
 import { interpret, isOfTokens } from './interpret.ts';
 import type { Layer } from './layer.ts';
-import { OnnxError, unsupported } from './onnx-error.ts';
+import { ONNX_RUNTIME_CAN, OnnxError, unsupported } from './onnx-error.ts';
 import type { FileTensor, Precision } from './quantize.ts';
 import { quantized } from './quantize.ts';
 import { isWhole, longAxes } from './view.ts';
@@ -93,6 +93,9 @@ export function understand(
   options: Pick<CompileOptions, 'output' | 'maxTokens' | 'image' | 'range'>,
 ): Understood {
   const outputs = options.output === null ? candidates(model.outputs) : [options.output];
+  if (options.output !== null && !model.nodes.some((node) => node.outputs.includes(options.output ?? ''))) {
+    throw unsupported(`no node makes an output ${options.output}: the file has ${model.outputs.join(', ')}`);
+  }
   const errors: OnnxError[] = [];
   for (const output of outputs) {
     for (const tokens of options.maxTokens === null ? tokenCounts(model) : [options.maxTokens]) {
@@ -108,7 +111,9 @@ export function understand(
       }
     }
   }
-  throw errors.find(({ code }) => code === 'onnx_unsupported') ?? errors[0] ?? unsupported('a graph without outputs');
+  const found = errors.find(({ code }) => code === 'onnx_unsupported');
+  if (found === undefined) throw errors[0] ?? unsupported('a graph without outputs');
+  throw new OnnxError(found.code, `${found.message}. ${ONNX_RUNTIME_CAN}`, { cause: found });
 }
 
 /** Shapes that an export has fixed fit one number of tokens only, and then there is nothing to compare. */

@@ -3,7 +3,7 @@
 
 import { BinaryReader } from '@bufbuild/protobuf/wire';
 import type { Constant } from './constant.ts';
-import { corrupt, OnnxError, unsupported } from './onnx-error.ts';
+import { corrupt, OnnxError, shownName, unsupported } from './onnx-error.ts';
 import { readTensor } from './tensor-proto.ts';
 import { nested, readFields, repeated } from './wire.ts';
 
@@ -121,7 +121,8 @@ function readNode(reader: BinaryReader, index: number): OnnxNode {
     } else return false;
     return true;
   });
-  return { ...node, name: node.name === '' ? `${node.type} #${index}` : node.name, inputs, outputs, attributes };
+  const name = node.name === '' ? `${node.type} #${index}` : node.name;
+  return { ...node, name: shownName(name), inputs, outputs, attributes };
 }
 
 function readAttribute(reader: BinaryReader): [string, Attribute] {

@@ -10,7 +10,7 @@ import type { Expression } from './expression.ts';
 import { foldOf } from './fold.ts';
 import { LAYER_HANDLERS } from './layer-handlers.ts';
 import { ML_HANDLERS } from './ml-handlers.ts';
-import { corrupt, ONNX_RUNTIME_CAN, OnnxError, unsupported } from './onnx-error.ts';
+import { corrupt, OnnxError, unsupported } from './onnx-error.ts';
 import { multiplyQuantized, QUANTIZED_HANDLERS } from './quantized-handlers.ts';
 import { SHAPE_HANDLERS } from './shape-handlers.ts';
 import type { Handler, Value } from './value.ts';
@@ -133,7 +133,7 @@ function resultsOf(operation: Operation): Value | readonly (Value | undefined)[]
   const handler = Object.hasOwn(handlers, node.type) ? handlers[node.type] : undefined;
   if (handler === undefined) {
     const operator = node.domain === '' ? node.type : `${node.domain}.${node.type}`;
-    throw unsupported(`operator ${operator} (node ${node.name}): the engine has none. ${ONNX_RUNTIME_CAN}`);
+    throw unsupported(`operator ${operator} (node ${node.name}): the engine has none`);
   }
   return named(operation, () => handler(operation));
 }

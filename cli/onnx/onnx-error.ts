@@ -9,10 +9,24 @@ export class OnnxError extends Error {
   readonly code: OnnxErrorCode;
 
   constructor(code: OnnxErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
+    super(printable(message), options);
     this.name = 'OnnxError';
     this.code = code;
   }
+}
+
+const LONGEST_MESSAGE = 2000;
+const LONGEST_NAME = 120;
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+
+/** Names in a file are anybody's: none moves the cursor of a terminal. */
+function printable(text: string): string {
+  return text.slice(0, LONGEST_MESSAGE).replace(UNSEEN, '\uFFFD');
+}
+
+/** The name of a node as messages have it. */
+export function shownName(name: string): string {
+  return printable(name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME)}...` : name);
 }
 
 export function corrupt(message: string, options?: ErrorOptions): OnnxError {

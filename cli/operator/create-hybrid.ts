@@ -3,7 +3,12 @@
  * exit status of a wrong command line; leaves out the process (hybrid.ts).
  */
 import { Command, CommanderError } from 'commander';
-import { ModelFormatError } from '../../worker/engine/errors.ts';
+import {
+  EngineInputError,
+  EngineMemoryError,
+  EngineOutputError,
+  ModelFormatError,
+} from '../../worker/engine/errors.ts';
 import { CommandFailure, EXIT_STATUS } from '../command-failure.ts';
 import { fetchText } from '../identity/fetch-text.ts';
 import { createIdentityCommand } from '../identity/identity-command.ts';
@@ -103,7 +108,13 @@ export async function runHybrid(
 
 /** What a command refuses in words; undefined for a defect, whose stack is worth seeing. */
 function failureOf(error: unknown): CommandFailure | undefined {
-  if (error instanceof OnnxError || error instanceof ModelFormatError) {
+  if (
+    error instanceof OnnxError ||
+    error instanceof ModelFormatError ||
+    error instanceof EngineInputError ||
+    error instanceof EngineOutputError ||
+    error instanceof EngineMemoryError
+  ) {
     return new CommandFailure('failed', `${error.code}: ${error.message}`, { model_code: error.code });
   }
   if (error instanceof CommandFailure) return error;

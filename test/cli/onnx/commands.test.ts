@@ -72,6 +72,44 @@ describe('hybrid models', () => {
   });
 
   it.each([
+    ['keeps accents in lower case', { lowercase: true, strip_accents: false }],
+    ['strips accents and keeps capitals', { lowercase: false, strip_accents: true }],
+    ['keeps Chinese characters together', { lowercase: true, handle_chinese_chars: false }],
+    ['has a normalizer Sequence', { type: 'Sequence', normalizers: [] }],
+    ['leaves texts as they are', null],
+  ])('refuses a tokenizer that %s, as comparing would not show it', async (reason, normalizer) => {
+    const tokenizer = join(folder, 'other.json');
+    const vocab = Object.fromEntries(PIECES.map((piece, id) => [piece, id]));
+    writeFileSync(tokenizer, JSON.stringify({ model: { type: 'WordPiece', vocab }, normalizer }));
+    const compiling = models(
+      'compile',
+      fixture('torch-bert-eager.onnx'),
+      '-o',
+      join(folder, 'x.hyb'),
+      '--tokenizer',
+      tokenizer,
+    );
+    await expect(compiling).rejects.toThrow(reason);
+  });
+
+  it('takes the tokenizer of a cased BERT as it is', async () => {
+    const tokenizer = join(folder, 'cased.json');
+    const vocab = Object.fromEntries(PIECES.map((piece, id) => [piece, id]));
+    const normalizer = {
+      type: 'BertNormalizer',
+      clean_text: true,
+      handle_chinese_chars: true,
+      strip_accents: null,
+      lowercase: false,
+    };
+    writeFileSync(tokenizer, JSON.stringify({ model: { type: 'WordPiece', vocab }, normalizer }));
+    const out = join(folder, 'cased.hyb');
+    expect(await models('compile', fixture('torch-bert-eager.onnx'), '-o', out, '--tokenizer', tokenizer)).toMatch(
+      /wordpiece/,
+    );
+  });
+
+  it.each([
     ['a missing file', ['compile', 'nowhere.onnx', '--out', 'x.hyb'], /no file nowhere\.onnx/],
     [
       'too few labels',
@@ -79,6 +117,16 @@ describe('hybrid models', () => {
       /2 labels for 6 classes/,
     ],
     ['a text model without a vocabulary', ['compile', fixture('torch-encoder.onnx'), '--out', 'x.hyb'], /--tokenizer/],
+    [
+      'a temperature of nothing',
+      ['compile', fixture('torch-cnn.onnx'), '--out', 'x.hyb', '--calibration', '0'],
+      /torch-cnn\.onnx compiles to what the engine does not take: header\.calibration\.temperature/,
+    ],
+    [
+      'an output that is not there',
+      ['compile', fixture('torch-cnn.onnx'), '--out', 'x.hyb', '--output', 'nope'],
+      /no node makes an output nope: the file has \w+/,
+    ],
     ['what is no .hyb', ['inspect', fixture('torch-cnn.onnx')], /not a \.hyb/],
   ])('says what is wrong with %s', async (_name, args, message) => {
     await expect(models(...args)).rejects.toThrow(message);
@@ -94,6 +142,16 @@ describe('hybrid models', () => {
         stdio: 'pipe',
       });
     expect(run).toThrow(/onnx_corrupt: not an ONNX file/);
+    const out = join(folder, 'asked.hyb');
+    execFileSync(process.execPath, [launcher, 'models', 'compile', fixture('torch-mlp.onnx'), '-o', out]);
+    const examples = join(folder, 'short.ndjson');
+    writeFileSync(examples, '{"values":[0.5]}\n');
+    const ask = (): string =>
+      execFileSync(process.execPath, [launcher, 'models', 'answer', out, '--inputs', examples], {
+        encoding: 'utf8',
+        stdio: 'pipe',
+      });
+    expect(ask).toThrow(/\ninvalid_input: torch-mlp takes 8x8x1 values, not 1\n$/);
     expect(execFileSync(process.execPath, [launcher, 'models', '--help'], { encoding: 'utf8' })).toMatch(
       /compile .*verify/s,
     );

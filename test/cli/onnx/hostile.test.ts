@@ -29,6 +29,21 @@ describe('graphs that are not the engine’s', () => {
       /onnx_unsupported: operator Einsum \(node mixing\)/,
     ],
     [
+      'what it has, and is used otherwise, with who can serve it',
+      after({ op: 'Softmax', inputs: ['h'], outputs: ['y'], name: 'soft', attributes: { axis: 0 } }),
+      /^onnx_unsupported: node Softmax soft is not over the last axis\. ONNX Runtime, at the edge or in the cloud, can serve this model$/,
+    ],
+    [
+      'a node whose name would clear the screen',
+      after({ op: 'Einsum', inputs: ['h'], outputs: ['y'], name: 'a\n\u001b[2J\u202e' }),
+      /operator Einsum \(node a\uFFFD\uFFFD\[2J\uFFFD\): the engine has none\. ONNX Runtime/,
+    ],
+    [
+      'a node whose name fills the screen',
+      after({ op: 'Einsum', inputs: ['h'], outputs: ['y'], name: 'n'.repeat(200_000) }),
+      /^onnx_unsupported: operator Einsum \(node n{120}\.\.\.\): the engine has none\. ONNX Runtime/,
+    ],
+    [
       "another vendor's operator",
       after({ op: 'Relu', domain: 'com.example', inputs: ['h'], outputs: ['y'], name: 'theirs' }),
       /com\.example\.Relu \(node theirs\)/,
