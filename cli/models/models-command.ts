@@ -94,7 +94,7 @@ function addCommand(show: Show): Command {
     .option('--tokenizer <vocab.txt>', "a text model's vocabulary, one piece a line; .onnx only")
     .option('--cased', 'the vocabulary is cased; .onnx only', false)
     .option('--max-tokens <tokens>', 'the longest text; .onnx only', parseCount, 128)
-    .option('--output <name>', 'the output with the scores (default: the last of float32); .onnx only')
+    .option('--output <name>', 'the output with the scores (default: the last of float32, else of float64); .onnx only')
     .addOption(
       new Option('--scores <kind>', 'what they are; .onnx only').choices(['logits', 'probabilities']).default('logits'),
     )

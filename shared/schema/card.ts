@@ -40,7 +40,7 @@ const variantSchema = z.looseObject({
     .optional(),
   /** Where the edge finds the file; without it, among the static assets or, above their limit, in R2. */
   weights: z.enum(['asset', 'r2']).optional(),
-  /** Of `onnx_edge`: the scores' output where it is not the last of float32, and whether they sum to one already. */
+  /** Of `onnx_edge`: the scores' output where it is not the last of float32 (or else of float64), and whether they sum to one already. */
   onnx: z
     .looseObject({ output: z.string().optional(), scores: z.enum(['logits', 'probabilities']).optional() })
     .optional(),

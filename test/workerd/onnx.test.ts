@@ -8,6 +8,8 @@ import type { Target } from '../../worker/ports.ts';
 import { createEdgeOnnxTarget } from '../../worker/targets/edge-onnx.ts';
 import { describeTargetContract } from '../contract/target-contract.ts';
 import { dotsFile, fileInR2, MOOD_VOCABULARY, moodFile, servedFrom, wideningFile } from '../fakes/onnx-models.ts';
+import type { NodeSource } from '../cli/onnx/onnx-file.ts';
+import { onnxFile } from '../cli/onnx/onnx-file.ts';
 import { sampleTarget, textCall } from '../fakes/sample-call.ts';
 import expectedText from '../fixtures/engine/expected.ndjson?raw';
 import bertVocabulary from '../fixtures/onnx/bert-vocab.txt?raw';
@@ -118,6 +120,23 @@ describe('ONNX Runtime’s worker', () => {
     for (const row of scores) expect(row.reduce((sum, value) => sum + value, 0)).toBeCloseTo(1, 4);
   });
 
+  it.each([
+    ['doubles', 11],
+    ['integers of 64 bits', 7],
+    ['integers of 32 bits', 6],
+  ])('gives a model of numbers the %s it takes, and reads scores of double precision', async (_, elementType) => {
+    const nodes: NodeSource[] = [
+      { op: 'Cast', inputs: ['w'], outputs: ['wide'], attributes: { to: 11 } },
+      { op: 'Cast', inputs: ['x'], outputs: ['doubles'], attributes: { to: 11 } },
+      { op: 'MatMul', inputs: ['doubles', 'wide'], outputs: ['y'] },
+    ];
+    const constants = { w: { dims: [2, 2], values: [0.5, -1, 0.25, 2] } };
+    const bytes = onnxFile({ inputs: [{ name: 'x', dims: [0, 2], elementType }], nodes, constants });
+    const file = await stored(`typed/${elementType}.onnx`, bytes);
+    const scores = scoresOf(await ask(file, { kind: 'numbers', size: 2, rows: [Float32Array.of(2, 4)] }));
+    expect(scores).toEqual([[2, 6]]);
+  });
+
   it('passes tensors through, colours channel first', async () => {
     const [row] = EXPECTED.filter(({ model }) => model === 'torch-cnn');
     const file = await stored('cnn/model.onnx', cnn);
@@ -141,7 +160,11 @@ describe('ONNX Runtime’s worker', () => {
       size: 13,
       rows: [new Float32Array(13)],
     });
-    expect(answer).toEqual({ kind: 'failed', reason: 'model_broken', detail: 'the model has no output of float32' });
+    expect(answer).toEqual({
+      kind: 'failed',
+      reason: 'model_broken',
+      detail: 'the model has no output of float32 or float64',
+    });
     const file = await stored('binary/model.onnx', binary);
     expect(await ask(file, { kind: 'numbers', size: 3, rows: [new Float32Array(3)] })).toMatchObject({
       kind: 'failed',

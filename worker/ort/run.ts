@@ -46,7 +46,7 @@ export async function run(
     }
     case 'numbers':
       return rows(session, onnx, input.rows, (row) => ({
-        feeds: { [onlyInput(session)]: new Tensor('float32', row, [1, row.length]) },
+        feeds: numbersFeeds(session, row),
         truncated: false,
       }));
   }
@@ -72,21 +72,24 @@ async function rows<T>(
     const { feeds, truncated } = prepare(input);
     const outputs = await session.run(feeds, [output]);
     const data = outputs[output]?.data;
-    if (!(data instanceof Float32Array)) throw new MisfitError(`the output ${output} is not of float32`);
+    if (!(data instanceof Float32Array || data instanceof Float64Array))
+      throw new MisfitError(`the output ${output} is not of float32 or float64`);
     // A view would keep, and send, the runtime's whole memory.
-    answered.push({ scores: data.slice(), truncated });
+    answered.push({ scores: Float32Array.from(data), truncated });
   }
   return { kind: 'rows', rows: answered };
 }
 
-/** The named output, or the last of float32: classifiers of scikit-learn name a label first. */
+/** The named output, or the last of float32, or else of float64: classifiers of scikit-learn name a label first. */
 function scoresOutput(session: Session, onnx: OnnxSpec): string {
   if (onnx.output !== undefined) {
     if (session.outputNames.includes(onnx.output)) return onnx.output;
     throw new MisfitError(`the model has no output ${onnx.output}`);
   }
-  const found = session.outputMetadata.findLast((output) => output.isTensor && output.type === 'float32');
-  if (found === undefined) throw new MisfitError('the model has no output of float32');
+  const lastOf = (type: string): InferenceSession.ValueMetadata | undefined =>
+    session.outputMetadata.findLast((output) => output.isTensor && output.type === type);
+  const found = lastOf('float32') ?? lastOf('float64');
+  if (found === undefined) throw new MisfitError('the model has no output of float32 or float64');
   return found.name;
 }
 
@@ -121,6 +124,19 @@ function integers(session: Session, name: string, values: readonly number[]): Te
   return described?.isTensor === true && described.type === 'int32'
     ? new Tensor('int32', Int32Array.from(values), dims)
     : new Tensor('int64', BigInt64Array.from(values, BigInt), dims);
+}
+
+/** Of the type that the model takes: exports of scikit-learn often take doubles. */
+function numbersFeeds(session: Session, row: Float32Array): Feeds {
+  const name = onlyInput(session);
+  const described = session.inputMetadata.find((input) => input.name === name);
+  const type = described?.isTensor === true ? described.type : 'float32';
+  if (type === 'int32' || type === 'int64') {
+    if (!row.every((value) => Number.isInteger(value))) throw new InputError('the model takes whole numbers');
+    return { [name]: integers(session, name, Array.from(row)) };
+  }
+  const values = type === 'float64' ? Float64Array.from(row) : row;
+  return { [name]: new Tensor(type === 'float64' ? 'float64' : 'float32', values, [1, row.length]) };
 }
 
 /** Values arrive channel last; the model says whether it wants them so. */
