@@ -112,8 +112,21 @@ export function understand(
     }
   }
   const found = errors.find(({ code }) => code === 'onnx_unsupported');
-  if (found === undefined) throw errors[0] ?? unsupported('a graph without outputs');
+  if (found === undefined) throw lengthless(model, options, errors) ?? unsupported('a graph without outputs');
   throw new OnnxError(found.code, `${found.message}. ${ONNX_RUNTIME_CAN}`, { cause: found });
+}
+
+/** The fewest tokens lie within every table, so what they do not fit is most likely the length that an export has fixed. */
+function lengthless(
+  model: OnnxModel,
+  options: Pick<CompileOptions, 'maxTokens'>,
+  errors: readonly OnnxError[],
+): OnnxError | undefined {
+  const last = errors.at(-1);
+  const isText = model.inputs.some((input) => isOfTokens(input));
+  if (last === undefined || !isText || options.maxTokens !== null || last.code !== 'onnx_corrupt') return errors[0];
+  const advice = 'If the export is for one number of tokens only, say it: --max-tokens';
+  return new OnnxError(last.code, `${last.message}. ${advice}`, { cause: last });
 }
 
 /** Shapes that an export has fixed fit one number of tokens only, and then there is nothing to compare. */

@@ -246,6 +246,21 @@ describe('texts of any length', () => {
       /output y depends on how many tokens/,
     ],
     ['a fixed length without a mask', pooled([mean], [fixed(ids)]), /input input_ids has a fixed length of 12/],
+    [
+      'a number of tokens in its shapes',
+      {
+        ...pooled([
+          { op: 'Reshape', inputs: ['e', 'shape'], outputs: ['r'], name: 'fixed' },
+          { ...mean, inputs: ['r'] },
+        ]),
+        constants: {
+          table: weights(24, 8),
+          v: weights(8, 3),
+          shape: { dims: [3], values: [1, 20, 8], type: 'int64' },
+        },
+      },
+      /node Reshape fixed: .*x8 cannot become 1x20x8\. .*--max-tokens/,
+    ],
     ['a batch of four', pooled([mean], [{ ...ids, dims: [4, 0] }]), /input input_ids takes 4 at a time/],
     [
       'whole numbers that are no tokens',
