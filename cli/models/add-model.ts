@@ -11,6 +11,7 @@ import type { Report } from '../operator/terminal.ts';
 import { UserError } from '../user-error.ts';
 import { openEdgeModel, type EdgeModel } from './edge-model.ts';
 import { readExamples, readUserFile } from './examples.ts';
+import { refuseUnopenable } from './openable.ts';
 import { inputsOf } from './verify-model.ts';
 
 export type AddFlags = {
@@ -116,6 +117,7 @@ async function fromOnnx(file: string, flags: AddFlags): Promise<Added> {
   if (labels === undefined) throw new UserError('Say --labels, in the order of the scores.');
   if ((input.kind === 'text') !== (tokenizer !== undefined))
     throw new UserError('A text model needs --tokenizer vocab.txt, and no other does.');
+  await refuseUnopenable(file, flags.output);
   const variant = flags.variant ?? 'onnx';
   const vocabulary = tokenizer === undefined ? undefined : { file: tokenizer, ...(await sizeAndDigest(tokenizer)) };
   return {

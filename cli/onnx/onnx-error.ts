@@ -1,6 +1,6 @@
 // Owns the error of everything that reads or compiles ONNX files. Printing it is the command line's.
 
-export type OnnxErrorCode = 'onnx_corrupt' | 'onnx_unsupported' | 'onnx_too_large';
+export type OnnxErrorCode = 'onnx_corrupt' | 'onnx_unsupported' | 'onnx_too_large' | 'onnx_external';
 
 /** What becomes of a model that the engine cannot run. */
 export const ONNX_RUNTIME_CAN = 'ONNX Runtime, at the edge or in the cloud, can serve this model';

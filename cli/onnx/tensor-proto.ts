@@ -3,7 +3,7 @@
 import type { BinaryReader } from '@bufbuild/protobuf/wire';
 import type { Constant, ElementType, Values } from './constant.ts';
 import { sizeOf } from './constant.ts';
-import { corrupt, unsupported } from './onnx-error.ts';
+import { corrupt, OnnxError, unsupported } from './onnx-error.ts';
 import { readFields, repeated } from './wire.ts';
 
 const FLOAT = 1;
@@ -36,7 +36,7 @@ export function readTensor(reader: BinaryReader): [string, Constant] {
     else if (number === 9) raw = reader.bytes();
     else if (number === 10) repeated(reader, wire, (from) => listed.push(from.double()));
     else if (number === 13 || (number === 14 && reader.int32() === 1)) {
-      throw unsupported(`tensor ${name} lies in another file: export with all weights in one`);
+      throw new OnnxError('onnx_external', `tensor ${name} lies in another file: export with all weights in one`);
     } else return number === 14;
     return true;
   });

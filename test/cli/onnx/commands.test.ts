@@ -1,12 +1,13 @@
 // The command line as a user types it.
 
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { createModelsCommand } from '../../../cli/models/models-command.ts';
 import { fixture, PIECES } from './compiled.ts';
+import { onnxFile } from './onnx-file.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'hybrid-models-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -18,6 +19,8 @@ async function models(...args: string[]): Promise<string> {
     .parseAsync(args, { from: 'user' });
   return lines.join('\n');
 }
+
+const ADD = ['add', '--into', join(folder, 'added'), '--labels', 'a,b,c', '--input', 'numbers:4', '--accuracy', '0.9'];
 
 describe('hybrid models', () => {
   it('compiles, calibrates, inspects, verifies and times a scikit-learn export', async () => {
@@ -109,6 +112,17 @@ describe('hybrid models', () => {
     );
   });
 
+  it('adds no model whose weights would be left behind, or that ONNX Runtime cannot open', async () => {
+    const parted = join(folder, 'parted.onnx');
+    const nodes = [{ op: 'MatMul', inputs: ['x', 'w'], outputs: ['y'] }];
+    writeFileSync(parted, onnxFile({ nodes, constants: { w: { dims: [4, 3], values: [], type: 'external' } } }));
+    await expect(models(...ADD, parted)).rejects.toThrow(/tensor w lies in another file/);
+    const junk = join(folder, 'junk.onnx');
+    writeFileSync(junk, 'not a model');
+    await expect(models(...ADD, junk)).rejects.toThrow(/ONNX Runtime cannot open .*junk\.onnx/);
+    expect(existsSync(join(folder, 'added'))).toBe(false);
+  });
+
   it.each([
     ['a missing file', ['compile', 'nowhere.onnx', '--out', 'x.hyb'], /no file nowhere\.onnx/],
     [
@@ -121,6 +135,11 @@ describe('hybrid models', () => {
       'a temperature of nothing',
       ['compile', fixture('torch-cnn.onnx'), '--out', 'x.hyb', '--calibration', '0'],
       /torch-cnn\.onnx compiles to what the engine does not take: header\.calibration\.temperature/,
+    ],
+    [
+      'an output that is not there, of a model for ONNX Runtime',
+      [...ADD, fixture('torch-mlp.onnx'), '--output', 'nope'],
+      /torch-mlp\.onnx has no output nope: it has \w+/,
     ],
     [
       'an output that is not there',
