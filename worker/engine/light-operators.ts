@@ -32,24 +32,35 @@ function apply(f32: Float32Array, x: number, size: number, compute: (value: numb
   for (let i = x; i < x + size; i += 1) f32[i] = compute(f32[i] ?? 0);
 }
 
-/** Row t is the piece's row of the table, scaled, plus the row of its place where places have any. */
-export function embedTokens(
-  { f32, i8, tokens }: Machine,
-  out: number,
-  dim: number,
-  table: number,
-  scales: number,
-  places: number | null,
-): void {
+/** Offsets count in values of the view they are read from: bytes of the rows, float32 of scales and positions. */
+export type EmbeddingTable = {
+  readonly offset: number;
+  /** Two values a byte, low nibble first. */
+  readonly isPacked: boolean;
+  readonly scales: number;
+  readonly positions: number | null;
+  readonly dim: number;
+};
+
+/** Row t is the piece's row of the table, scaled, plus the row of its position where there are any. */
+export function embedTokens({ f32, i8, tokens }: Machine, out: number, table: EmbeddingTable): void {
+  const { offset, isPacked, scales, positions, dim } = table;
   for (let t = 0; t < tokens.length; t += 1) {
     const id = tokens[t] ?? 0;
     const scale = f32[scales + id] ?? 0;
-    const [row, to] = [table + id * dim, out + t * dim];
-    if (places === null) for (let d = 0; d < dim; d += 1) f32[to + d] = (i8[row + d] ?? 0) * scale;
-    else {
-      const place = places + t * dim;
-      for (let d = 0; d < dim; d += 1) f32[to + d] = (i8[row + d] ?? 0) * scale + (f32[place + d] ?? 0);
-    }
+    const to = out + t * dim;
+    if (positions === null) f32.fill(0, to, to + dim);
+    else f32.copyWithin(to, positions + t * dim, positions + (t + 1) * dim);
+    if (isPacked) addPackedRow(f32, to, i8, offset + (id * dim) / 2, dim, scale);
+    else for (let d = 0; d < dim; d += 1) f32[to + d] = (i8[offset + id * dim + d] ?? 0) * scale + (f32[to + d] ?? 0);
+  }
+}
+
+function addPackedRow(f32: Float32Array, to: number, i8: Int8Array, row: number, dim: number, scale: number): void {
+  for (let d = 0; d < dim; d += 2) {
+    const pair = i8[row + (d >> 1)] ?? 0;
+    f32[to + d] = ((pair << 28) >> 28) * scale + (f32[to + d] ?? 0);
+    f32[to + d + 1] = (pair >> 4) * scale + (f32[to + d + 1] ?? 0);
   }
 }
 

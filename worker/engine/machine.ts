@@ -28,6 +28,13 @@ export function placeFloats(arena: Arena, tensor: Tensor): number {
   return arena.place(keyOf('f32', tensor), tensor.count * 4, () => floatsOf(tensor));
 }
 
+/** As in the file, two values a byte. */
+export function placePacked(arena: Arena, tensor: Tensor): number {
+  return arena.placeBy(keyOf('i4', tensor), tensor.bytes.length, ({ bytes }, offset) =>
+    bytes.set(tensor.bytes, offset),
+  );
+}
+
 export function placeIntegers(arena: Arena, tensor: Tensor): number {
   const key = keyOf('i8', tensor);
   if (tensor.dtype !== 'i4') return arena.place(key, tensor.count, () => integersOf(tensor));

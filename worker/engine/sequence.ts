@@ -3,14 +3,19 @@
 import type { Arena } from './arena.ts';
 import { embedTokens } from './light-operators.ts';
 import type { Call, StepOf } from './machine.ts';
-import { placeFloats, placeIntegers } from './machine.ts';
+import { placeFloats, placeIntegers, placePacked } from './machine.ts';
 import type { Values } from './steps.ts';
 
-export function tokenEmbedding(step: StepOf<'token_embedding'>, arena: Arena): Call {
-  const table = placeIntegers(arena, step.weights);
-  const scales = placeFloats(arena, step.scales) >> 2;
-  const places = step.positions === null ? null : placeFloats(arena, step.positions) >> 2;
-  return (machine, _from, to) => embedTokens(machine, to >> 2, step.dim, table, scales, places);
+/** A table of four bits stays packed: a text reads few of its rows, and it is the larger part of a small encoder's memory. */
+export function tokenEmbedding({ weights, scales, positions, dim }: StepOf<'token_embedding'>, arena: Arena): Call {
+  const table = {
+    offset: weights.dtype === 'i4' ? placePacked(arena, weights) : placeIntegers(arena, weights),
+    isPacked: weights.dtype === 'i4',
+    scales: placeFloats(arena, scales) >> 2,
+    positions: positions === null ? null : placeFloats(arena, positions) >> 2,
+    dim,
+  };
+  return (machine, _from, to) => embedTokens(machine, to >> 2, table);
 }
 
 export function attention(step: StepOf<'attention'>, arena: Arena): Call {
