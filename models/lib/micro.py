@@ -7,27 +7,39 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .hashed_ngrams import HashedNgrams, buckets
+from .hashed_ngrams import HashedNgrams, buckets_of, hashes
 
 
-class Features:
-    """Bucket, group and weight of every gram of every text, flat, with one offset per text."""
+class Grams:
+    """Hash, group and weight of every n-gram of every text, flat, with one offset per text."""
 
     def __init__(self, texts: list[str], spec: HashedNgrams, power: float):
-        ids: list[int] = []
+        hashed: list[int] = []
         groups: list[int] = []
         weights: list[float] = []
         offsets = [0]
         for text in texts:
-            for g, found in enumerate(buckets(text, spec)):
-                ids += found
+            for g, found in enumerate(hashes(text, spec)):
+                hashed += found
                 groups += [g] * len(found)
                 weights += [1 / max(1, len(found)) ** power] * len(found)
-            offsets.append(len(ids))
-        self.ids = torch.tensor(np.array(ids, dtype=np.int32))
+            offsets.append(len(hashed))
+        self.hashed = np.array(hashed, dtype=np.uint32)
         self.groups = torch.tensor(np.array(groups, dtype=np.uint8))
         self.weights = torch.tensor(np.array(weights, dtype=np.float32))
         self.offsets = np.array(offsets)
+
+    def texts(self) -> np.ndarray:
+        """Of each n-gram, its text."""
+        return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+
+
+class Features:
+    """The same with buckets."""
+
+    def __init__(self, grams: Grams, spec: HashedNgrams):
+        self.ids = torch.from_numpy(buckets_of(grams.hashed, spec).astype(np.int32))
+        self.groups, self.weights, self.offsets = grams.groups, grams.weights, grams.offsets
 
     def batch(self, index: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
         starts, ends = self.offsets[index], self.offsets[index + 1]

@@ -3,7 +3,7 @@
 SCRIPT --work DIR --out DIR2        models trained without the dev rows: fits calibration
 SCRIPT --work DIR --out DIR3 --calibration DIR2/calibration.json --final large micro
 DIR holds large-PART.pt, base-PART.pt and micro-PART.npz of the training scripts; PART is `final` for the variants
-named by --final, else `choose`. small.hyb is compiled from base.onnx.
+named by --final, else `choose`. small.hyb is compiled from base.onnx or large.onnx.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Words:
 
     card: dict
     formats: dict[str, str]
-    training: dict[str, str]  # "{large}" and so on become "; this file also on the dev rows" in files trained so
+    training: dict[str, str]  # "{large}" and so on become "; this file also on ..." in files trained on the dev rows too
     fitted_on: str  # the rows that temperature and bias were fitted on
 
 
@@ -42,6 +42,7 @@ def write_micro(source: Path, target: Path, card: dict, labels: list[str], tempe
     bias = m["head_bias"].copy()
     bias[labels.index(OOS)] += oos_bias
     tensors = {"table": ("i4", m["table"]), "table.scales": ("f32", m["scales"]), "table.groups": ("f32", m["groups"]), "table.bias": ("f32", m["bias"])}
+    tensors |= {"tags": ("u8", m["tags"])} if "tags" in m else {}
     tensors |= {"head": ("i8", m["head_q"]), "head.scales": ("f32", m["head_scales"]), "head.bias": ("f32", bias)}
     bag = {"op": "embedding_bag", "weights": "table", "scales": "table.scales", "scale_axis": "column", "group_weights": "table.groups"}
     bag |= {"pool_power": float(m["power"]), "bias": "table.bias", "activation": "gelu"}
@@ -62,7 +63,9 @@ def write_micro(source: Path, target: Path, card: dict, labels: list[str], tempe
     return sum(int(v.size) for _, v in tensors.values())
 
 
-def write_files(work: Path, part: dict[str, str], out: Path, card: dict, labels: list[str], calibration: dict, floats: Path | None) -> dict[str, int]:
+def write_files(
+    work: Path, part: dict[str, str], out: Path, card: dict, labels: list[str], calibration: dict, floats: Path | None, small_of: str
+) -> dict[str, int]:
     """Returns each variant's number of parameters."""
     parameters: dict[str, int] = {}
     for name in ("base", "large"):
@@ -74,8 +77,8 @@ def write_files(work: Path, part: dict[str, str], out: Path, card: dict, labels:
             onnx_encoder.save(model, floats / f"{name}.onnx", False, f"{card['name']}-{name}")
         parameters[name] = sum(p.numel() for p in model.parameters())
     temperature = calibration.get("small", {}).get("temperature", 1.0)
-    engine.compile_encoder(out / FILES["base"], out / FILES["small"], card, labels, "small", out / "vocab.txt", temperature, WORD_PIECES)
-    parameters["small"] = parameters["base"]
+    engine.compile_encoder(out / FILES[small_of], out / FILES["small"], card, labels, "small", out / "vocab.txt", temperature, WORD_PIECES)
+    parameters["small"] = parameters[small_of]
     c = calibration.get("micro", {})
     source = work / f"micro-{part['micro']}.npz"
     parameters["micro"] = write_micro(source, out / "micro.hyb", card, labels, c.get("temperature", 1.0), c.get("oos_bias", 0.0))
@@ -108,13 +111,13 @@ def best_recall(logits: np.ndarray, gold: np.ndarray, oos: int) -> float:
     return float(max((x for x in found if x[1]["accuracy_in_scope"] >= least), key=lambda x: x[1]["oos_recall"])[0])
 
 
-def fit(variants: Variants, texts: list[str], gold: np.ndarray, oos: int, rule: BiasRule) -> dict:
+def fit(variants: Variants, texts: list[str], gold: np.ndarray, oos: int, rule: BiasRule, small_of: str) -> dict:
     """Temperature and out-of-scope bias of each variant's quantized files on the dev rows."""
     out = {}
-    for name in ("micro", "base", "small", "large"):
+    for name in ("micro", "base", "large", "small"):
         logits = variants.logits(name, texts)
-        # `small` is compiled from `base`, whose head holds the bias.
-        bias = out["base"]["oos_bias"] if name == "small" else rule(logits, gold, oos)
+        # `small` is compiled from a file whose head holds the bias.
+        bias = out[small_of]["oos_bias"] if name == "small" else rule(logits, gold, oos)
         moved = with_bias(logits, oos, bias)
         t = round(fit_temperature(moved, gold), 4)
         out[name] = {"temperature": t, "oos_bias": bias, "dev": figures(moved, gold, oos, t), "dev_without_bias": figures(logits, gold, oos, t)}
@@ -122,7 +125,8 @@ def fit(variants: Variants, texts: list[str], gold: np.ndarray, oos: int, rule: 
     return out
 
 
-def main(task: TextTask, words: Words, rule: BiasRule = best_accuracy) -> None:
+def main(task: TextTask, words: Words, rule: BiasRule = best_accuracy, small_of: str = "base") -> None:
+    """`small_of`: the variant that is compiled for the edge engine as `small`."""
     a = task.arguments()
     a.add_argument("--work", type=Path, required=True)
     a.add_argument("--out", type=Path, default=task.folder)
@@ -132,20 +136,20 @@ def main(task: TextTask, words: Words, rule: BiasRule = best_accuracy) -> None:
     args = a.parse_args()
     torch.set_num_threads(1)
     data = task.load(args.data)
-    final = {*args.final, *(["small"] if "base" in args.final else [])}
+    final = {*args.final, *(["small"] if small_of in args.final else [])}
     part = {n: "final" if n in final else "choose" for n in NAMES}
     for folder in filter(None, (args.out, args.float)):
         folder.mkdir(exist_ok=True, parents=True)
         if folder != task.folder:
             (folder / "vocab.txt").write_bytes(task.vocab.read_bytes())
     if args.calibration is None:
-        write_files(args.work, part, args.out, words.card, data.names, {}, None)
+        write_files(args.work, part, args.out, words.card, data.names, {}, None, small_of)
         variants = Variants(args.out, words.card["input"]["max_chars"])
-        calibration = fit(variants, data.dev.texts, np.array(data.dev.labels), data.oos, rule)
+        calibration = fit(variants, data.dev.texts, np.array(data.dev.labels), data.oos, rule, small_of)
         (args.out / "calibration.json").write_text(json.dumps(calibration, indent=1) + "\n")
     else:
         calibration = json.loads(args.calibration.read_text())
-    parameters = write_files(args.work, part, args.out, words.card, data.names, calibration, args.float)
+    parameters = write_files(args.work, part, args.out, words.card, data.names, calibration, args.float, small_of)
     card = words.card | {"labels": data.names, "out_of_scope_label": OOS, "reference_variant": "large", "variants": {}}
     for name in NAMES:
         file = args.out / FILES[name]
@@ -156,6 +160,6 @@ def main(task: TextTask, words: Words, rule: BiasRule = best_accuracy) -> None:
         fitted = f"{words.fitted_on}, on the quantized files of " + ("a twin trained by the same recipe without those rows" if name in final else "this model")
         entry |= {"format": words.formats[name], "size_bytes": len(raw), "sha256": hashlib.sha256(raw).hexdigest(), "parameters": parameters[name]}
         entry |= {"calibration": {"kind": "temperature", "temperature": c["temperature"], "fitted_on": fitted, "oos_bias_folded_in": c["oos_bias"]}}
-        training = words.training[name].replace("{" + name + "}", "; this file also on the dev rows" if name in final else "")
+        training = words.training[name].replace("{" + name + "}", "; this file also on the dev rows and texts made from them" if name in final else "")
         card["variants"][name] = entry | {"metrics": {}, "latency_ms": None, "training": training}
     (args.out / "card.json").write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

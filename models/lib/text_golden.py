@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
@@ -76,10 +77,13 @@ def main(task: TextTask, strange: list[str] = HOSTILE, gap: str = " ") -> None:
     args = a.parse_args()
     card = json.loads((args.folder / "card.json").read_text(encoding="utf-8"))
     variants = Variants(args.folder, card["input"]["max_chars"])
-    t = variants.edge["micro"][0]["tokenizer"]
+    header, tensors = variants.edge["micro"]
+    t = header["tokenizer"]
+    spec = hashed_spec(t, tensors)
+    tags = None if spec.tags is None else base64.b64encode(spec.tags).decode()
     ordinary = [x for x, _ in read_rows(task.folder / "validation.csv.gz", "text", "intent")]
     rows = []
     for text in map(plain, ordinary[:: len(ordinary) // 22] + strange):
         logits = {n: [round(float(x), 4) for x in variants.one(n, text if n == "micro" else clean(text))] for n in NAMES}
-        rows.append({"text": text, "buckets": buckets(text, hashed_spec(t)), "input_ids": variants.tokens.ids([clean(text)])[0], "logits": logits})
-    write(args.out, {"model": task.name, "tokenizer": t}, rows, gap)
+        rows.append({"text": text, "buckets": buckets(text, spec), "input_ids": variants.tokens.ids([clean(text)])[0], "logits": logits})
+    write(args.out, {"model": task.name, "tokenizer": t | {"tags": tags}}, rows, gap)

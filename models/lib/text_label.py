@@ -1,7 +1,7 @@
 """Owns the labelling of distillation texts by the mean logits of one or more fine-tuned large models.
 
 SCRIPT --models A.pt B.pt --augmented 60000 --out LABELS.npz
-SCRIPT --models A.pt B.pt --extend LABELS.npz --out ALL.npz      adds the dev rows
+SCRIPT --models A.pt B.pt --extend LABELS.npz --out ALL.npz      adds the dev rows and, in proportion, texts made from them
 
 The models come from `train_large.py --part choose`, so their logits on the dev rows are those of unseen text.
 """
@@ -44,13 +44,12 @@ def main(task: TextTask, bfloat16: bool = True, **manner: object) -> None:
     data = task.load(args.data)
     tokens = WordPiece(task.vocab)
     started = time.time()
-    if args.extend:
-        texts, gold = data.dev.texts, np.array(data.dev.labels)
-    else:
-        near = neighbours(tokens, kept_ids(task), bfloat16=bfloat16)
-        print(f"neighbours {time.time() - started:.0f} s", flush=True)
-        extra = augment(data.train.texts, data.train.labels, near, args.augmented, args.seed, **manner) + data.unlabelled
-        texts, gold = data.train.texts + extra, np.array(data.train.labels + [-1] * len(extra))
+    near = neighbours(tokens, kept_ids(task), bfloat16=bfloat16)
+    print(f"neighbours {time.time() - started:.0f} s", flush=True)
+    source = data.dev if args.extend else data.train
+    count = args.augmented * len(source.texts) // len(data.train.texts)
+    extra = augment(source.texts, source.labels, near, count, args.seed, **manner) + ([] if args.extend else data.unlabelled)
+    texts, gold = source.texts + extra, np.array(source.labels + [-1] * len(extra))
     rows = tokens.ids(texts)
     total = np.zeros((len(rows), len(data.names)), np.float32)
     for path in args.models:
@@ -58,8 +57,9 @@ def main(task: TextTask, bfloat16: bool = True, **manner: object) -> None:
         print(path.name, f"{time.time() - started:.0f} s", flush=True)
     found, logits = np.array(texts, dtype=object), total.astype(np.float16)
     if args.extend:
-        t = fit_temperature(total, gold)
-        print(f"ensemble dev T={t:.3f}", figures(total, gold, data.oos, t))
+        known = total[: len(source.texts)], gold[: len(source.texts)]
+        t = fit_temperature(*known)
+        print(f"ensemble dev T={t:.3f}", figures(*known, data.oos, t))
         old = np.load(args.extend, allow_pickle=True)
         found, gold, logits = (np.concatenate([new, old[k]]) for k, new in (("texts", found), ("gold", gold), ("logits", logits)))
     np.savez(args.out, texts=found, gold=gold, logits=logits)

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from .batches import batches, predict
 from .calibration import figures, fit_temperature
 from .encoder import pretrained
+from .pretrained import ENCODERS
 from .text_data import TextTask
 from .text_vocab import kept_ids
 from .wordpiece import WordPiece
@@ -37,6 +38,8 @@ def save(model: torch.nn.Module, path: Path) -> None:
 def main(task: TextTask, **defaults: object) -> None:
     a = task.arguments()
     a.add_argument("--part", choices=["choose", "final"], required=True)
+    a.add_argument("--encoder", choices=ENCODERS, default="minilm")
+    a.add_argument("--archives", type=Path, help="folder of the encoders that come in an archive")
     a.add_argument("--seed", type=int, default=1)
     a.add_argument("--epochs", type=int, default=7)
     a.add_argument("--batch", type=int, default=96)
@@ -58,7 +61,7 @@ def main(task: TextTask, **defaults: object) -> None:
     rows, labels = tokens.ids(train.texts), np.array(train.labels)
     repeat = [i for i in range(len(rows)) for _ in range(args.oos_repeat if labels[i] == data.oos else 1)]
     rows, target = [rows[i] for i in repeat], torch.from_numpy(labels[repeat])
-    model = pretrained(kept_ids(task), len(data.names), list(range(6)), dropout=0.0)
+    model = pretrained(kept_ids(task), len(data.names), list(range(ENCODERS[args.encoder].layers)), dropout=0.0, encoder=args.encoder, archives=args.archives)
     optimizer = optimizer_of(model, args.rate, args.decay)
     steps = args.epochs * (-(-len(rows) // args.batch))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: min((s + 1) / (0.06 * steps), max(0.0, 1 - s / steps)))

@@ -6,8 +6,10 @@ LABELS.npz comes from text_label.py: texts, teacher logits, gold labels (-1 wher
 
 from __future__ import annotations
 
+import argparse
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,8 @@ import torch
 from .augment import soft_targets
 from .calibration import figures, fit_temperature
 from .hashed_ngrams import HashedNgrams
-from .micro import Features, Micro
+from .known_ngrams import choose_tags
+from .micro import Features, Grams, Micro
 from .text_data import TextTask
 
 
@@ -36,6 +39,8 @@ def main(task: TextTask, **defaults: object) -> None:
     a.add_argument("--dropout", type=float, default=0.2)
     a.add_argument("--gold", type=float, default=0.3, help="weight of the gold label where there is one")
     a.add_argument("--gold-repeat", type=int, default=2)
+    a.add_argument("--known", action=argparse.BooleanOptionalAction, default=False, help="give each row to one n-gram instead of sharing it")
+    a.add_argument("--known-gold", type=float, default=8, help="weight of a labelled row in choosing the known n-grams, over another text's")
     a.add_argument("--out", type=Path, required=True)
     a.set_defaults(**defaults)
     args = a.parse_args()
@@ -43,13 +48,18 @@ def main(task: TextTask, **defaults: object) -> None:
     torch.set_num_threads(1)
     rng = np.random.default_rng(args.seed)
     data = task.load(args.data)
-    spec = HashedNgrams(args.buckets)
     labelled = np.load(args.teacher, allow_pickle=True)
     gold = labelled["gold"]
     target = soft_targets(labelled["logits"], gold, args.gold)
     started = time.time()
-    features, dev = Features(list(labelled["texts"]), spec, args.power), Features(data.dev.texts, spec, args.power)
-    print(f"features {time.time() - started:.0f} s, {len(features.ids)} grams", flush=True)
+    spec = HashedNgrams(args.buckets)
+    grams = Grams(list(labelled["texts"]), spec, args.power)
+    if args.known:
+        of = grams.texts()
+        weights = np.where(gold >= 0, np.float32(args.known_gold), np.float32(1))
+        spec = replace(spec, tags=choose_tags(grams.hashed, target.argmax(1).numpy()[of], weights[of], args.buckets, len(data.names)))
+    features, dev = Features(grams, spec), Features(Grams(data.dev.texts, spec, args.power), spec)
+    print(f"features {time.time() - started:.0f} s, {len(features.ids)} n-grams", flush=True)
     model = Micro(spec, args.dim, len(data.names), args.sigmas)
     optimizer = torch.optim.AdamW(model.parameters(), lr=args.rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
     order = np.concatenate([np.arange(len(gold))] + [np.nonzero(gold >= 0)[0]] * (args.gold_repeat - 1))
@@ -76,4 +86,5 @@ def main(task: TextTask, **defaults: object) -> None:
             t = fit_temperature(logits, labels)
             line += f" dev T={t:.3f} {figures(logits, labels, data.oos, t)}"
         print(line, flush=True)
-    np.savez(args.out, **model.arrays(), tokenizer=json.dumps(spec.header()), power=args.power)
+    tags = {} if spec.tags is None else {"tags": np.frombuffer(spec.tags, np.uint8)}
+    np.savez(args.out, **model.arrays(), **tags, tokenizer=json.dumps(spec.header()), power=args.power)

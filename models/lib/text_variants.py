@@ -30,8 +30,9 @@ def write_gz(path: Path, rows: list[list[object]]) -> None:
         f.write(text.getvalue().encode("utf-8"))
 
 
-def hashed_spec(t: dict) -> HashedNgrams:
-    return HashedNgrams(t["buckets"], tuple(t["word_ngrams"]), t["skip_bigrams"], tuple(t["char_ngrams"]))
+def hashed_spec(t: dict, tensors: dict[str, np.ndarray]) -> HashedNgrams:
+    tags = tensors[t["tags"]].tobytes() if "tags" in t else None
+    return HashedNgrams(t["buckets"], tuple(t["word_ngrams"]), t["skip_bigrams"], tuple(t["char_ngrams"]), tags)
 
 
 class Variants:
@@ -53,7 +54,7 @@ class Variants:
             header, tensors = self.edge[name]
             if header["tokenizer"]["kind"] == "wordpiece":
                 return hyb_sequence.run(header, tensors, self.tokens.ids([text])[0])
-            return run_text(header, tensors, buckets(text, hashed_spec(header["tokenizer"])))
+            return run_text(header, tensors, buckets(text, hashed_spec(header["tokenizer"], tensors)))
         ids, mask = pad(self.tokens.ids([text]))
         return self.sessions[name].run(None, {"input_ids": ids, "attention_mask": mask})[0][0]
 

@@ -4,12 +4,18 @@
 /** The `tokenizer` object of a model file, so fields keep their wire names. */
 export type HashedNgramsSpec = {
   readonly kind: 'hashed_ngrams';
-  readonly version: 1;
   readonly buckets: number;
   readonly word_ngrams: readonly number[];
   readonly skip_bigrams: boolean;
   readonly char_ngrams: readonly number[];
+  /** One a bucket, of the n-gram that the bucket belongs to; null: every n-gram is known, and buckets are shared. */
+  readonly tags: Uint8Array | null;
 };
+
+/** The bucket of every n-gram that the tags do not know. */
+const UNKNOWN_BUCKET = 0;
+/** 2^32 over the golden ratio, as Fibonacci hashing has it: an n-gram's second bucket. */
+const SECOND_PLACE = 0x9e3779b1;
 
 /** Group g holds `ids[groupEnds[g - 1] ?? 0 .. groupEnds[g])`. Valid until the next call of the same tokenizer. */
 export type NgramBag = { readonly ids: Uint32Array; readonly groupEnds: Uint32Array };
@@ -69,16 +75,27 @@ function addCodePoint(hash: number, c: number): number {
   return addByte(addByte(head, 0x80 | ((c >> 6) & 63)), 0x80 | (c & 63));
 }
 
-function bucketOf(hash: number, buckets: number): number {
+/** MurmurHash3's finaliser. */
+function finish(hash: number): number {
   let h = hash ^ (hash >>> 16);
   h = Math.imul(h, 0x85ebca6b);
   h ^= h >>> 13;
   h = Math.imul(h, 0xc2b2ae35);
-  return ((h ^ (h >>> 16)) >>> 0) % buckets;
+  return (h ^ (h >>> 16)) >>> 0;
+}
+
+/** Two places, because with one the n-grams worth knowing would crowd each other out: a third of them against a fifth. */
+function knownBucket(hash: number, tags: Uint8Array): number {
+  const tag = hash >>> 24 || 1;
+  const places = tags.length - 1;
+  const first = 1 + (hash % places);
+  if (tags[first] === tag) return first;
+  const second = 1 + ((Math.imul(hash, SECOND_PLACE) >>> 0) % places);
+  return tags[second] === tag ? second : UNKNOWN_BUCKET;
 }
 
 export function createHashedNgrams(spec: HashedNgramsSpec): (text: string) => NgramBag {
-  const { buckets, skip_bigrams: skipBigrams } = spec;
+  const { buckets, skip_bigrams: skipBigrams, tags } = spec;
   const wordSizes = Uint8Array.from(spec.word_ngrams);
   const charSizes = Uint8Array.from(spec.char_ngrams);
   const groupEnds = new Uint32Array(wordSizes.length + (skipBigrams ? 1 : 0) + charSizes.length);
@@ -91,7 +108,8 @@ export function createHashedNgrams(spec: HashedNgramsSpec): (text: string) => Ng
 
   function push(hash: number): void {
     if (used === ids.length) ids = doubled(ids);
-    ids[used++] = bucketOf(hash, buckets);
+    const finished = finish(hash);
+    ids[used++] = tags === null ? finished % buckets : knownBucket(finished, tags);
   }
 
   function split(text: string): void {

@@ -99,7 +99,7 @@ describe('the models of one isolate', () => {
   }
 
   it('take turns where only one transformer fits, and answer every time', async () => {
-    const { pool, failures, target } = placeWith(12_000_000);
+    const { pool, failures, target } = placeWith(16_000_000);
     for (let round = 0; round < 2; round += 1) {
       for (const name of ['intent', 'banking']) {
         expect(await ask(target, name)).toMatchObject({ kind: 'answered', predictions: [{ kind: 'class' }] });

@@ -113,23 +113,34 @@ function readTextInput(header: Fields, tensors: TensorTable): InputSpec {
   input.done();
   const fields = header.object('tokenizer');
   const kind = fields.oneOf('kind', ['hashed_ngrams', 'wordpiece']);
-  fields.integer('version', 1, 1);
-  const tokenizer = kind === 'wordpiece' ? readWordPiece(fields, tensors) : readHashedNgrams(fields);
+  const version = fields.integer('version', 1, kind === 'wordpiece' ? 1 : 2);
+  const tokenizer =
+    kind === 'wordpiece' ? readWordPiece(fields, tensors) : readHashedNgrams(fields, version === 1 ? null : tensors);
   fields.done();
   return { kind: 'text', maxChars, tokenizer };
 }
 
-function readHashedNgrams(fields: Fields): HashedNgramsSpec {
+/** @param tensors null: a file whose n-grams are all known */
+function readHashedNgrams(fields: Fields, tensors: TensorTable | null): HashedNgramsSpec {
+  const buckets = fields.integer('buckets', tensors === null ? 1 : 2, 1 << 24);
   const tokenizer: HashedNgramsSpec = {
     kind: 'hashed_ngrams',
-    version: 1,
-    buckets: fields.integer('buckets', 1, 1 << 24),
+    buckets,
     word_ngrams: fields.integers('word_ngrams', 0, MAX_NGRAM, 1, MAX_NGRAM),
     skip_bigrams: fields.boolean('skip_bigrams'),
     char_ngrams: fields.integers('char_ngrams', 0, MAX_NGRAM, 1, MAX_NGRAM),
+    tags: tensors === null ? null : readTags(fields, tensors, buckets),
   };
   if (groupsOf(tokenizer) === 0) throw new ModelFormatError('header.tokenizer makes no features');
   return tokenizer;
+}
+
+/** A copy: the file's bytes are let go. */
+function readTags(fields: Fields, tensors: TensorTable, buckets: number): Uint8Array {
+  const tags = tensors.bytes(fields, 'tags');
+  if (tags.length !== buckets) throw fields.refuse('tags', `is not a u8 tensor of shape [${buckets}]`);
+  if (tags[0] !== 0) throw fields.refuse('tags', 'gives bucket 0, that of unknown n-grams, to one of them');
+  return tags.slice();
 }
 
 function readImageInput(header: Fields): InputSpec {

@@ -58,12 +58,18 @@ export class TensorTable {
     return tensor;
   }
 
-  /** UTF-8 text kept as bytes. */
-  text(op: Fields, key: string): string {
+  /** A view of the file's bytes. */
+  bytes(op: Fields, key: string): Uint8Array {
     const tensor = this.#find(op, key);
     if (tensor.dtype !== 'u8' || tensor.shape.length !== 1) throw op.refuse(key, 'is not a u8 tensor of one dimension');
+    return tensor.bytes;
+  }
+
+  /** UTF-8 text kept as bytes. */
+  text(op: Fields, key: string): string {
+    const bytes = this.bytes(op, key);
     try {
-      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(tensor.bytes);
+      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
     } catch (cause) {
       throw new ModelFormatError(`${op.path}.${key} is not UTF-8`, { cause });
     }

@@ -64,5 +64,5 @@ export function textReader(spec: HashedNgramsSpec | WordPieceSpec): TextReader {
 
 /** What the tokenizer keeps besides the model's memory; an estimate. */
 export function tokenizerBytes(spec: HashedNgramsSpec | WordPieceSpec): number {
-  return spec.kind === 'wordpiece' ? spec.vocabulary.size * BYTES_A_PIECE : 0;
+  return spec.kind === 'wordpiece' ? spec.vocabulary.size * BYTES_A_PIECE : (spec.tags?.length ?? 0);
 }

@@ -6,17 +6,20 @@ import type { HashedNgramsSpec } from '../../../shared/tokenize/hashed-ngrams.ts
 import { createHashedNgrams } from '../../../shared/tokenize/hashed-ngrams.ts';
 
 type Golden = {
-  readonly tokenizer: HashedNgramsSpec;
+  readonly tokenizer: Omit<HashedNgramsSpec, 'tags'> & { readonly tags: string | null };
   readonly rows: readonly { readonly text: string; readonly buckets: readonly (readonly number[])[] }[];
 };
 
-const golden = JSON.parse(
-  readFileSync(new URL('../../fixtures/intent-golden.json', import.meta.url), 'utf8'),
-) as Golden;
+function golden(model: string): { readonly spec: HashedNgramsSpec; readonly rows: Golden['rows'] } {
+  const file = new URL(`../../fixtures/${model}-golden.json`, import.meta.url);
+  const { tokenizer, rows } = JSON.parse(readFileSync(file, 'utf8')) as Golden;
+  const tags = tokenizer.tags === null ? null : Uint8Array.from(Buffer.from(tokenizer.tags, 'base64'));
+  return { spec: { ...tokenizer, tags }, rows };
+}
 
 const spec: HashedNgramsSpec = {
   kind: 'hashed_ngrams',
-  version: 1,
+  tags: null,
   buckets: 4294967291,
   word_ngrams: [1, 2],
   skip_bigrams: true,
@@ -24,14 +27,14 @@ const spec: HashedNgramsSpec = {
 };
 
 /** The format's hash written the slow way, over real UTF-8 bytes. */
-function bucket(group: number, gram: string, buckets: number): number {
+function hash(group: number, gram: string): number {
   let h = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(String.fromCharCode(0x30 + group) + gram)) {
     h = Math.imul(h ^ byte, 0x01000193) >>> 0;
   }
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b) >>> 0;
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35) >>> 0;
-  return ((h ^ (h >>> 16)) >>> 0) % buckets;
+  return (h ^ (h >>> 16)) >>> 0;
 }
 
 function groupsOf(of: HashedNgramsSpec, text: string): number[][] {
@@ -40,7 +43,7 @@ function groupsOf(of: HashedNgramsSpec, text: string): number[][] {
 }
 
 function expected(groups: readonly (readonly string[])[]): number[][] {
-  return groups.map((grams, g) => grams.map((gram) => bucket(g, gram, spec.buckets)));
+  return groups.map((grams, g) => grams.map((gram) => hash(g, gram) % spec.buckets));
 }
 
 describe('hashed n-grams', () => {
@@ -107,10 +110,41 @@ describe('hashed n-grams', () => {
     expect(Array.from(again.ids.subarray(0, again.groupEnds[4]))).toEqual(before);
   });
 
-  it.each(golden.rows.map((row) => [row.text.slice(0, 40), row] as const))(
-    'agrees with the Python tokenizer on %j',
-    (_, row) => {
-      expect(groupsOf(golden.tokenizer, row.text)).toEqual(row.buckets);
-    },
-  );
+  describe.each(['intent', 'banking'])('of %s', (model) => {
+    const { spec: own, rows } = golden(model);
+
+    it.each(rows.map((row) => [row.text.slice(0, 40), row] as const))(
+      'agree with the Python tokenizer on %j',
+      (_, row) => {
+        expect(groupsOf(own, row.text)).toEqual(row.buckets);
+      },
+    );
+  });
+});
+
+describe('hashed n-grams with tags', () => {
+  const words: HashedNgramsSpec = { ...spec, buckets: 100, word_ngrams: [1], skip_bigrams: false, char_ngrams: [] };
+  const first = (gram: string): number => 1 + (hash(0, gram) % 99);
+  const second = (gram: string): number => 1 + Number(((BigInt(hash(0, gram)) * 0x9e3779b1n) & 0xffffffffn) % 99n);
+  const tagOf = (gram: string): number => Math.max(1, hash(0, gram) >>> 24);
+  const tagged = (...owners: readonly (readonly [bucket: number, gram: string])[]): HashedNgramsSpec => {
+    const tags = new Uint8Array(100);
+    for (const [bucket, gram] of owners) tags[bucket] = tagOf(gram);
+    return { ...words, tags };
+  };
+
+  it('know an n-gram in either of its two buckets', () => {
+    expect(groupsOf(tagged([first('wlost'), 'wlost']), 'lost')).toEqual([[first('wlost')]]);
+    expect(groupsOf(tagged([second('wlost'), 'wlost']), 'lost')).toEqual([[second('wlost')]]);
+    expect(first('wlost')).not.toBe(second('wlost'));
+  });
+
+  it('put every other one into bucket 0, once for each time it stands there', () => {
+    const own = tagged([first('wlost'), 'wlost']);
+    expect(groupsOf(own, 'my lost lost card')).toEqual([[0, first('wlost'), first('wlost'), 0]]);
+  });
+
+  it('know nothing where no bucket is taken', () => {
+    expect(groupsOf(tagged(), 'any word at all')).toEqual([[0, 0, 0, 0]]);
+  });
 });

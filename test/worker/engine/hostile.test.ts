@@ -5,8 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { loadModel } from '../../../worker/engine/engine.ts';
 import { EngineInputError, EngineOutputError, ModelFormatError } from '../../../worker/engine/errors.ts';
 import { engines } from './engines.ts';
-import type { ModelSource } from './hyb-file.ts';
-import { container, hybFile, imageHeader, opened, tinyText } from './hyb-file.ts';
+import type { ModelSource, TensorSource } from './hyb-file.ts';
+import { container, hybFile, imageHeader, opened, TEXT_HEADER, tinyText } from './hyb-file.ts';
 
 const WHOLE = hybFile(tinyText());
 const IMAGE = hybFile({
@@ -100,6 +100,16 @@ describe('the container', () => {
   });
 });
 
+const TAGS: TensorSource = { dtype: 'u8', shape: [8], values: [0, 9, 0, 200, 3, 0, 255, 1] };
+
+function withTags(tokenizer: Record<string, unknown>, tags: TensorSource): ModelSource {
+  const { header, tensors } = tinyText();
+  return {
+    header: { ...header, tokenizer: { ...TEXT_HEADER.tokenizer, ...tokenizer } },
+    tensors: { ...tensors, tags },
+  };
+}
+
 describe('the header', () => {
   it.each<[path: (string | number)[], value: unknown]>([
     [['model'], ''],
@@ -180,6 +190,27 @@ describe('the header', () => {
     [['tensors', 'table', 'bytes'], 2 ** 32],
   ])('refuses text model field %j as %j', async (path, value) => {
     expect(await refusal(edited(WHOLE, path, value))).not.toBe('not refused');
+  });
+
+  it.each<[what: string, tokenizer: Record<string, unknown>, tags: TensorSource]>([
+    ['names no tags', { version: 2 }, TAGS],
+    ['has tags in version 1', { version: 1, tags: 'tags' }, TAGS],
+    ['names something else', { version: 2, tags: 'groups' }, TAGS],
+    ['has a tag too few', { version: 2, tags: 'tags' }, { dtype: 'u8', shape: [7], values: [0, 1, 2, 3, 4, 5, 6] }],
+    ['has two dimensions', { version: 2, tags: 'tags' }, { ...TAGS, shape: [2, 4] }],
+    ['has signed tags', { version: 2, tags: 'tags' }, { ...TAGS, dtype: 'i8' }],
+    [
+      'gives away the bucket of unknown n-grams',
+      { version: 2, tags: 'tags' },
+      { ...TAGS, values: Array.from({ length: 8 }, () => 1) },
+    ],
+    ['has no bucket for what is known', { version: 2, tags: 'tags', buckets: 1 }, TAGS],
+  ])('refuses a tokenizer that %s', async (_, tokenizer, tags) => {
+    expect(await refusal(hybFile(withTags(tokenizer, tags)))).not.toBe('not refused');
+  });
+
+  it('takes a tokenizer with tags', async () => {
+    expect(await refusal(hybFile(withTags({ version: 2, tags: 'tags' }, TAGS)))).toBe('not refused');
   });
 
   it.each<[path: (string | number)[], value: unknown]>([
