@@ -3,16 +3,14 @@
  * are for (so that every policy meets the same luck), and the shapes drawn from. Leaves out who draws what.
  */
 import { normalQuantile } from '../../shared/decide/normal.ts';
+import { fmix32 } from '../../shared/hash/fmix32.ts';
 
 const UINT32 = 4_294_967_296;
 const Z_OF_P95 = 1.6448536269514722;
 
-/** A whole number below 2^32 from two others: the finalizer of MurmurHash3 (A. Appleby, public domain), once per word. */
+/** A whole number below 2^32 from two others. */
 function mix(state: number, word: number): number {
-  let mixed = state ^ Math.imul(word, 0x9e37_79b1);
-  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85eb_ca6b);
-  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2_ae35);
-  return (mixed ^ (mixed >>> 16)) >>> 0;
+  return fmix32(state ^ Math.imul(word, 0x9e37_79b1));
 }
 
 /** A stream of numbers from 0 up to 1, by counting through the hash. */

@@ -2,6 +2,7 @@
  * Which short runs of characters a text holds, each once, as buckets of a hash. Case, width and compatibility forms do not
  * count; spaces, marks and digits do, because a formula or a list of answers tells more of a question than its words.
  */
+import { fmix32 } from '../hash/fmix32.ts';
 
 export type GramSpec = {
   /** There are 2 ** bits buckets. */
@@ -15,6 +16,7 @@ export type GramSpec = {
 /** `ids[0..count)`, in the order they first came up. Valid until the next call of the same function. */
 export type GramSet = { readonly ids: Uint32Array; readonly count: number };
 
+// FNV-1a's, as in shared/hash/fnv1a.ts: a module's own constants go into its loops.
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
 
@@ -40,7 +42,7 @@ export function createTextGrams({ bits, sizes, max_chars: maxChars }: GramSpec):
         hash = Math.imul(hash ^ (unit & 255), FNV_PRIME);
         if (unit > 255) hash = Math.imul(hash ^ (unit >> 8), FNV_PRIME);
         if (i - start + 1 < smallest) continue;
-        const id = mixed(hash) & mask;
+        const id = fmix32(hash) & mask;
         const bit = 1 << (id & 7);
         const byte = seen[id >> 3] ?? 0;
         if ((byte & bit) !== 0) continue;
@@ -58,13 +60,4 @@ export function createTextGrams({ bits, sizes, max_chars: maxChars }: GramSpec):
 function normalized(text: string): string {
   for (let i = 0; i < text.length; i += 1) if (text.charCodeAt(i) > 0x7f) return text.normalize('NFKC').toLowerCase();
   return text.toLowerCase();
-}
-
-/** MurmurHash3's finaliser. */
-function mixed(hash: number): number {
-  let h = hash ^ (hash >>> 16);
-  h = Math.imul(h, 0x85ebca6b);
-  h ^= h >>> 13;
-  h = Math.imul(h, 0xc2b2ae35);
-  return h ^ (h >>> 16);
 }

@@ -3,6 +3,7 @@
  * holds (metrics.ts) and sending anything. Values are in DynamoDB's own JSON form.
  */
 import type { Item } from '../config/config-items.ts';
+import { fnv1a } from '../hash/fnv1a.ts';
 import {
   metricsPartition,
   metricsSortKey,
@@ -125,9 +126,7 @@ function wholeNumber(text: string | undefined): number | undefined {
   return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }
 
-/** The same isolate always writes to the same shard of a minute, so that a repeated put meets its first. FNV-1a. */
+/** The same isolate always writes to the same shard of a minute, so that a repeated put meets its first. */
 function shardOf(isolateId: string, shards: number): number {
-  let hash = 0x811c9dc5;
-  for (const character of isolateId) hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193);
-  return (hash >>> 0) % shards;
+  return fnv1a(isolateId) % shards;
 }

@@ -37,7 +37,7 @@ export async function startChatPlaces(): Promise<ChatPlaces> {
   };
 }
 
-const chatModel: ModelSpec = {
+export const chatModel: ModelSpec = {
   name: 'talk',
   version: '1',
   task: 'text_generation',

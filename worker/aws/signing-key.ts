@@ -4,6 +4,7 @@
  */
 import * as z from 'zod/mini';
 import { GatewayError } from '../../shared/errors.ts';
+import { encodeBase64Url } from '../base64.ts';
 import { parseJson } from './server-error.ts';
 
 /** AWS STS has verified ECDSA since November 2024, RSA always. ES256: a 64-byte signature, and a key that fits any secret. */
@@ -68,17 +69,10 @@ export function createTokenSigner(key: SigningKey): TokenSigner {
     imported ??= crypto.subtle.importKey('jwk', jwk, algorithm.key, false, ['sign']);
     const signed = `${head}.${encodeJson(claims)}`;
     const signature = await crypto.subtle.sign(algorithm.signature, await imported, new TextEncoder().encode(signed));
-    return `${signed}.${encodeBytes(new Uint8Array(signature))}`;
+    return `${signed}.${encodeBase64Url(new Uint8Array(signature))}`;
   };
 }
 
 function encodeJson(value: object): string {
-  return encodeBytes(new TextEncoder().encode(JSON.stringify(value)));
-}
-
-function encodeBytes(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
-    .replaceAll('=', '');
+  return encodeBase64Url(new TextEncoder().encode(JSON.stringify(value)));
 }

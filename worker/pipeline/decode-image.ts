@@ -5,6 +5,7 @@
 import { decode as decodePng } from 'fast-png';
 import { GatewayError } from '../../shared/errors.ts';
 import type { ModelInputSpec } from '../../shared/schema/card.ts';
+import { decodeBase64 } from '../base64.ts';
 import { holdsTooMuch, pngData, type PngData } from './png-data.ts';
 
 type ImageSpec = Extract<ModelInputSpec, { kind: 'image' }>;
@@ -29,7 +30,7 @@ function bytesFromBase64(text: string, path: string): Uint8Array {
   const base64 = text.startsWith('data:') ? text.slice(text.indexOf(',') + 1) : text;
   if (base64 === '') throw wrong(path, 'is empty');
   try {
-    return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+    return decodeBase64(base64);
   } catch {
     throw wrong(path, 'is not valid base64');
   }

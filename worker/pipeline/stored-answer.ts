@@ -4,6 +4,7 @@
  */
 import type { AnsweredItem, TargetUsed } from '../../shared/schema/infer-result.ts';
 import type { Prediction } from '../../shared/schema/prediction.ts';
+import { decodeBase64, encodeBase64 } from '../base64.ts';
 
 /** What is kept of an answer. Only whole, accepted answers are kept. */
 export type CachedAnswer = {
@@ -54,7 +55,7 @@ export function textOf(stored: StoredAnswer): string {
           ...item,
           prediction: {
             ...item.prediction,
-            outputs: item.prediction.outputs.map((tensor) => ({ ...tensor, bytes: base64From(tensor.bytes) })),
+            outputs: item.prediction.outputs.map((tensor) => ({ ...tensor, bytes: encodeBase64(tensor.bytes) })),
           },
         }
       : item,
@@ -88,17 +89,7 @@ function withBytes(item: AnsweredItem): AnsweredItem {
   return { ...item, prediction: { ...prediction, outputs } };
 }
 
-/** As many as may be arguments of one call. */
-const CHARS_AT_ONCE = 8_192;
-
-function base64From(bytes: Uint8Array): string {
-  let binary = '';
-  for (let at = 0; at < bytes.length; at += CHARS_AT_ONCE)
-    binary += String.fromCharCode(...bytes.subarray(at, at + CHARS_AT_ONCE));
-  return btoa(binary);
-}
-
 function bytesFrom(base64: unknown): Uint8Array {
   if (typeof base64 !== 'string') throw new TypeError('tensors are kept as base64');
-  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+  return decodeBase64(base64);
 }

@@ -4,6 +4,7 @@
  */
 import * as z from 'zod/mini';
 import { BATCH_TOKEN_PREFIX } from '../../shared/names.ts';
+import { decodeBase64Url, encodeBase64Url } from '../base64.ts';
 
 export type BatchTokens = {
   issue(batchId: string, tenant: string, expiresAtMs: number): Promise<string>;
@@ -22,11 +23,11 @@ export function createBatchTokens(secret: string): BatchTokens {
     async issue(batchId, tenant, expiresAtMs) {
       const claims = new TextEncoder().encode(JSON.stringify({ b: batchId, t: tenant, e: expiresAtMs }));
       const signature = new Uint8Array(await crypto.subtle.sign(ALGORITHM, await key, claims));
-      return `${BATCH_TOKEN_PREFIX}${toBase64Url(claims)}.${toBase64Url(signature)}`;
+      return `${BATCH_TOKEN_PREFIX}${encodeBase64Url(claims)}.${encodeBase64Url(signature)}`;
     },
     async verify(token, nowMs) {
       const [payload = '', sealed = '', ...rest] = token.slice(BATCH_TOKEN_PREFIX.length).split('.');
-      const [claims, signature] = [fromBase64Url(payload), fromBase64Url(sealed)];
+      const [claims, signature] = [bytesOf(payload), bytesOf(sealed)];
       if (claims === undefined || signature === undefined || rest.length > 0) return undefined;
       if (!(await crypto.subtle.verify(ALGORITHM, await key, signature, claims))) return undefined;
       const parsed = claimsSchema.safeParse(JSON.parse(new TextDecoder().decode(claims)));
@@ -35,18 +36,9 @@ export function createBatchTokens(secret: string): BatchTokens {
   };
 }
 
-function toBase64Url(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
-    .replaceAll('=', '');
-}
-
-function fromBase64Url(text: string): Uint8Array<ArrayBuffer> | undefined {
+function bytesOf(text: string): Uint8Array<ArrayBuffer> | undefined {
   try {
-    return Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (character) =>
-      character.charCodeAt(0),
-    );
+    return decodeBase64Url(text);
   } catch {
     return undefined;
   }

@@ -14,6 +14,7 @@ import type { StoredVersion } from '../../shared/config/config-items.ts';
 import { toHex } from '../../shared/hash/sha256.ts';
 import { StoredConfigError } from '../../shared/config/stored-config-error.ts';
 import { readBounded } from '../aws/bounded-text.ts';
+import { decodeBase64 } from '../base64.ts';
 import type { ConfigStore } from '../ports.ts';
 import type { DynamoClient } from './dynamodb-client.ts';
 
@@ -47,7 +48,7 @@ async function verify(stored: StoredVersion, body: string, version: number): Pro
 async function unpack(packed: string): Promise<string> {
   let bytes: Uint8Array<ArrayBuffer>;
   try {
-    bytes = Uint8Array.from(atob(packed), (character) => character.charCodeAt(0));
+    bytes = decodeBase64(packed);
   } catch {
     throw new StoredConfigError('the stored configuration is not base64');
   }

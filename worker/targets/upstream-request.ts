@@ -4,6 +4,7 @@
  */
 import type { ImageInput, NumbersInput, TextInput } from '../../shared/schema/model-input.ts';
 import type { UpstreamRequest } from '../../shared/schema/upstream.ts';
+import { encodeBase64 } from '../base64.ts';
 import type { TargetCall } from '../ports.ts';
 import { encodeUtf8 } from '../aws/encode-utf8.ts';
 
@@ -66,15 +67,4 @@ function encodeFloats(rows: readonly Float32Array[]): string {
     offset += row.length;
   }
   return encodeBase64(new Uint8Array(floats.buffer));
-}
-
-/** Arguments to one fromCharCode call: well under every engine's limit. */
-const BASE64_CHUNK_BYTES = 0x2000;
-
-function encodeBase64(bytes: Uint8Array): string {
-  let binary = '';
-  for (let start = 0; start < bytes.length; start += BASE64_CHUNK_BYTES) {
-    binary += String.fromCharCode(...bytes.subarray(start, start + BASE64_CHUNK_BYTES));
-  }
-  return btoa(binary);
 }

@@ -1,6 +1,7 @@
 /** Requests that meet: money, room and time hold whatever another one does between a plan and its attempts. */
 import { describe, expect, it } from 'vitest';
-import type { Config, ModelSpec, RouteSpec, TargetSpec } from '../../../shared/schema/config.ts';
+import type { Config, RouteSpec, TargetSpec } from '../../../shared/schema/config.ts';
+import { chatModel } from '../../fakes/chat-places.ts';
 import { answering, createHarness, type Script } from '../harness.ts';
 import { testConfig } from '../test-config.ts';
 
@@ -209,18 +210,6 @@ describe('a batch of which two attempts beside one another accept a part each', 
   });
 });
 
-const talk: ModelSpec = {
-  name: 'talk',
-  version: '1',
-  task: 'text_generation',
-  description: 'Talks.',
-  labels: [],
-  out_of_scope_label: null,
-  input: { kind: 'chat', max_chars: 1_000, max_output_tokens: 100 },
-  reference_variant: 'only',
-  variants: [{ name: 'only', accuracy: 1, size_bytes: 1, sha256: '0'.repeat(64), format: 'none' }],
-};
-
 /** Two places of a chat model, the second hedging the first after 20 ms. */
 function talking(): Config {
   const place = (id: string, p50Ms: number): TargetSpec => ({
@@ -244,7 +233,7 @@ function talking(): Config {
   });
   return testConfig((config) => ({
     ...config,
-    models: [...config.models, talk],
+    models: [...config.models, chatModel],
     targets: [...config.targets, place('near', 10), place('far', 30)],
     routes: [
       ...config.routes,

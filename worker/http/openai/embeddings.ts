@@ -4,6 +4,7 @@
 import * as z from 'zod/mini';
 import { GatewayError } from '../../../shared/errors.ts';
 import type { InferResult } from '../../../shared/schema/infer-result.ts';
+import { encodeBase64 } from '../../base64.ts';
 import { decisionHeaders } from '../decision-headers.ts';
 import { parseInput } from '../../pipeline/parse-input.ts';
 import { runExchange, type Exchange } from '../exchange.ts';
@@ -92,8 +93,5 @@ function wordsOf(input: string | readonly string[]): number {
 
 /** float32, little endian. */
 function base64Floats(values: readonly number[]): string {
-  const bytes = new Uint8Array(Float32Array.from(values).buffer);
-  let binary = '';
-  for (const byte of bytes) binary += String.fromCharCode(byte);
-  return btoa(binary);
+  return encodeBase64(new Uint8Array(Float32Array.from(values).buffer));
 }
